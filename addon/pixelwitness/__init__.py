@@ -1,0 +1,1 @@
+"""Privacy audits of the TikTok Pixel."""

@@ -1,0 +1,143 @@
+"""One HTTP request and its response, as a proxy saw it: the only input of everything that follows.
+
+An `Exchange` knows nothing of where it came from (live proxy, flow file, HAR), and nothing of mitmproxy. Times are
+whole milliseconds since the Unix epoch, UTC. It is immutable: the same exchange is observed twice with one `id`, first
+without its response and then, if that ever comes, with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+
+Headers = tuple[tuple[str, str], ...]
+"""Header fields in the order of the wire; names as sent. Bytes that are not text survive as surrogates."""
+
+BodyState = Literal["complete", "cut", "not_captured", "undecodable", "too_large"]
+"""Whether `body` is all there is: `cut` (a part), `not_captured` (streamed, or left out by the recorder),
+`undecodable` (its Content-Encoding could not be undone: `body` holds the raw bytes), `too_large` (skipped)."""
+
+
+def milliseconds(seconds: float) -> int:
+    """A Unix time in seconds as whole milliseconds.
+
+    Rounded to microseconds first, as every tool that writes HAR does, so that a flow file and a HAR of the same
+    traffic agree to the millisecond.
+    """
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def iso(at: int) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC, milliseconds, ending in Z. Out of range: clamped."""
+    at = min(max(at, -62135596800000), 253402300799999)
+    moment = datetime.fromtimestamp(at // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z".rjust(24, "0")
+
+
+def from_iso(text: str) -> int:
+    """The inverse of `iso`; also reads any ISO 8601 time that carries a zone. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} carries no time zone")
+    return int(moment.astimezone(UTC).replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def header_values(headers: Headers, name: str) -> list[str]:
+    """All values of a header field, case-insensitively, in order."""
+    name = name.lower()
+    return [value for key, value in headers if key.lower() == name]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back. `at` is when it was complete, or as near to that as the source knows."""
+
+    at: int
+    status: int
+    headers: Headers = ()
+    body: bytes | None = None
+    body_state: BodyState = "complete"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request, with its response where there was one.
+
+    `body` is the request's body with its Content-Encoding undone. `cookies_complete` says whether an absent Cookie
+    header means that no cookie was sent (a proxy's own record) or may mean that the recorder left it out (a HAR).
+    """
+
+    client: str
+    started_at: int
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes | None = None
+    body_state: BodyState = "complete"
+    response: Response | None = None
+    cookies_complete: bool = True
+    error: str | None = None
+    ordinal: int = 0
+    added_headers: tuple[str, ...] = field(default=())
+    """Names of request headers that the proxy itself added (GPC on demand), so that they are told apart."""
+
+    @cached_property
+    def parts(self) -> SplitResult:
+        """The URL taken apart; an impossible URL gives empty parts, never an error."""
+        try:
+            parts = urlsplit(self.url)
+            parts.hostname, parts.port  # noqa: B018  both raise ValueError for what cannot be a host or a port
+        except ValueError:
+            return SplitResult("", "", "", "", "")
+        return parts
+
+    @cached_property
+    def host(self) -> str:
+        """The host in lower case without a trailing dot; '' where the URL has none."""
+        return (self.parts.hostname or "").rstrip(".")
+
+    @cached_property
+    def path(self) -> str:
+        return self.parts.path
+
+    @cached_property
+    def fields(self) -> dict[str, str]:
+        """Request headers by lower-case name; repeated ones joined as RFC 9110 says (cookies by `; `)."""
+        joined: dict[str, str] = {}
+        for name, value in self.headers:
+            key = name.lower()
+            joined[key] = f"{joined[key]}{'; ' if key == 'cookie' else ', '}{value}" if key in joined else value
+        return joined
+
+    @cached_property
+    def id(self) -> str:
+        """A digest of what was captured: start, method, URL, body and an ordinal among equals.
+
+        Of the body only ASCII counts: a HAR holds text, and a recorder's guess at the encoding must not change the
+        id. Neither the client's name nor the time of the run is in it.
+        """
+        text = (self.body or b"").decode("latin-1")
+        ascii_only = "".join(character for character in text if character < "\x80")
+        what = [self.started_at, self.method, self.url, ascii_only, self.ordinal]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+
+
+class Numbering:
+    """Gives equal exchanges of one recording their ordinals, in the order in which they are seen."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def number(self, exchange: Exchange) -> Exchange:
+        """The exchange with its ordinal: 0 for the first of its kind, 1 for the next equal one, and so on."""
+        key = exchange.id
+        ordinal = self._seen[key]
+        self._seen[key] += 1
+        return replace(exchange, ordinal=ordinal) if ordinal else exchange

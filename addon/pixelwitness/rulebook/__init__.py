@@ -1,0 +1,88 @@
+"""All rules, loaded and validated: what changes when the world changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pixelwitness.rulebook.consent import ConsentRule
+from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Regime
+from pixelwitness.rulebook.load import RuleError, SourcedRule, default_rules_dir, read_rule, rule_files
+from pixelwitness.rulebook.pixels import PixelRule
+from pixelwitness.rulebook.traffic import TrafficRule
+
+__all__ = ["RuleError", "Rulebook", "load_rulebook"]
+
+
+def model_for(relative: str) -> type[SourcedRule]:
+    """Which model a rule file must fit, by its place below `rules/`. Raises RuleError for a stray file."""
+    folder = relative.rpartition("/")[0]
+    if folder == "traffic":
+        return TrafficRule
+    if folder == "regimes":
+        return Regime
+    if folder == "findings":
+        return Finding
+    if relative == "blind_spots.yaml":
+        return BlindSpots
+    if folder == "consent":
+        return ConsentRule
+    if folder.startswith("pixels/"):
+        return PixelRule
+    raise RuleError(f"{relative}: no rules belong here; see docs/rules.md for the folders")
+
+
+@dataclass(frozen=True, eq=False)
+class Rulebook:
+    """Every rule by kind. Compared by identity, so that it can key caches."""
+
+    traffic: tuple[TrafficRule, ...]
+    pixels: tuple[PixelRule, ...]
+    consent: tuple[ConsentRule, ...]
+    regimes: dict[str, Regime]
+    findings: dict[str, Finding]
+    blind_spots: dict[str, BlindSpotRule]
+    digest: str
+    """SHA-256 over the names and contents of all files."""
+
+
+def load_rulebook(extra: Sequence[Path] = ()) -> Rulebook:
+    """The program's own rules, overlaid by the files of further folders (same relative path: replaced).
+
+    Raises RuleError with file and line for anything that is not a valid rule.
+    """
+    return _load((default_rules_dir(), *extra))
+
+
+@cache
+def _load(directories: tuple[Path, ...]) -> Rulebook:
+    files: dict[str, Path] = {}
+    for directory in directories:
+        files.update(rule_files(directory))
+    digest = hashlib.sha256()
+    for relative in sorted(files):
+        content = files[relative].read_bytes()
+        digest.update(f"{relative}\0{len(content)}\0".encode() + content)
+    rules = [read_rule(files[relative], model_for(relative)) for relative in sorted(files)]
+    book = Rulebook(
+        traffic=tuple(r for r in rules if isinstance(r, TrafficRule)),
+        pixels=tuple(r for r in rules if isinstance(r, PixelRule)),
+        consent=tuple(r for r in rules if isinstance(r, ConsentRule)),
+        regimes={r.id: r for r in rules if isinstance(r, Regime)},
+        findings={r.id: r for r in rules if isinstance(r, Finding)},
+        blind_spots={k: v for r in rules if isinstance(r, BlindSpots) for k, v in r.blind_spots.items()},
+        digest=digest.hexdigest(),
+    )
+    _cross_check(book)
+    return book
+
+
+def _cross_check(book: Rulebook) -> None:
+    """References between rules must lead somewhere."""
+    for regime in book.regimes.values():
+        unknown = [f for f in (*regime.findings, *regime.citations, *regime.severities) if f not in book.findings]
+        if unknown:
+            raise RuleError(f"regimes/{regime.id}: names findings that do not exist: {', '.join(unknown)}")

@@ -1,0 +1,125 @@
+"""Models of the rules that give weight: regimes, findings, blind spots."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from pixelwitness.observations import OptOutKind, Tier
+from pixelwitness.rulebook.load import Rule, SourcedRule
+
+Severity = Literal["info", "low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "low", "medium", "high", "critical")
+
+
+class Period(Rule):
+    """When a regime, or one of its duties, is in force; `until` is the first day on which it is not."""
+
+    since: date
+    until: date | None = None
+    citation: str
+
+
+class Binding(Rule):
+    """An opt-out signal that binds under a regime, in which periods, and what happens when it is gone again."""
+
+    signal: OptOutKind
+    periods: tuple[Period, ...]
+    once_seen: Literal["ends", "persists", "unclear"] = "ends"
+    """After it was seen and is gone: `ends`; `persists` (still in force: violation); `unclear` (unverified)."""
+
+
+class SeverityCase(Rule):
+    """The severity of a finding for a tier (or worse) and states; the first case that fits is taken."""
+
+    tier: Tier | None = None
+    states: tuple[str, ...] | None = None
+    severity: Severity
+    why: str
+
+
+class Regime(SourcedRule):
+    """A body of law as data."""
+
+    id: str
+    name: str
+    model: Literal["opt_in", "opt_out"]
+    periods: tuple[Period, ...]
+    binds: tuple[Binding, ...] = ()
+    findings: tuple[str, ...]
+    """The ids of the findings that this regime gives weight to."""
+    severities: dict[str, tuple[SeverityCase, ...]] = Field(default_factory=dict)
+    """Overrides of a finding's own severities, by finding."""
+    citations: dict[str, str] = Field(default_factory=dict)
+    """The provision for each finding."""
+    regions: tuple[str, ...]
+    """Region codes (ISO 3166, `US-CA`) that show that the regime applies to a visitor."""
+    max_severity: Severity = "critical"
+    notes: str = ""
+    examples: tuple[RegimeExample, ...]
+
+
+class RegimeExample(Rule):
+    """A date and whether the regime is in force then."""
+
+    date: date
+    in_force: bool
+
+
+class Finding(SourcedRule):
+    """What is wrong, why it matters and what to do. Regimes decide where and how much."""
+
+    id: str
+    title: str
+    explanation: str
+    """One sentence, with `{...}` fields that the judge fills in."""
+    remedy: str
+    severities: tuple[SeverityCase, ...]
+    precedent: tuple[str, ...] = ()
+    examples: tuple[FindingExample, ...]
+
+
+class FindingExample(Rule):
+    """A tier and state, and the severity that the finding then has."""
+
+    tier: Tier
+    state: str
+    severity: Severity
+
+
+class BlindSpotRule(Rule):
+    """A kind of blind spot: what it is called and what the auditor can do about it."""
+
+    title: str
+    remedy: str
+
+
+class BlindSpots(SourcedRule):
+    """All kinds of blind spot."""
+
+    blind_spots: dict[str, BlindSpotRule]
+    examples: tuple[str, ...]
+    """Kinds that must exist."""
+
+
+def in_force(periods: tuple[Period, ...], day: date) -> Period | None:
+    """The period that covers a day, or None."""
+    for period in periods:
+        if period.since <= day and (period.until is None or day < period.until):
+            return period
+    return None
+
+
+def severity_of(cases: tuple[SeverityCase, ...], tier: Tier, state: str) -> Severity | None:
+    """The severity of the first case that fits; None where none does."""
+    from pixelwitness.observations import TIERS
+
+    for case in cases:
+        if case.tier is not None and TIERS.index(tier) < TIERS.index(case.tier):
+            continue
+        if case.states is not None and state not in case.states:
+            continue
+        return case.severity
+    return None

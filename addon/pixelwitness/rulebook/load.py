@@ -1,0 +1,115 @@
+"""Reads rule files: YAML to plain data to validated models, with file and line in every error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+MAX_FILE_BYTES = 1_000_000
+MAX_DEPTH = 24
+
+
+class RuleError(Exception):
+    """A rule file that cannot be used: says which file, which line, and what is wrong."""
+
+
+class Rule(BaseModel):
+    """What every rule is: frozen, and strict about names, so that a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourcedRule(Rule):
+    """The content of one rule file: it says where its facts come from."""
+
+    source: tuple[str, ...]
+
+
+def default_rules_dir() -> Path:
+    """The rules that belong to this program: inside the installed package, or `rules/` of the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "rules"
+    return installed if installed.is_dir() else package.parents[1] / "rules"
+
+
+def rule_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Every YAML file below a directory as (relative path, path), sorted. Raises RuleError if there is none."""
+    if not directory.is_dir():
+        raise RuleError(f"{directory}: no such folder of rules")
+    files = sorted(p for p in directory.rglob("*.yaml") if p.is_file())
+    if not files:
+        raise RuleError(f"{directory}: holds no .yaml file")
+    for path in files:
+        yield path.relative_to(directory).as_posix(), path
+
+
+def read_yaml(path: Path) -> Any:
+    """One YAML document as plain data. Aliases, tags of one's own and excessive depth are refused."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path}: cannot be read: {error}") from error
+    if len(text) > MAX_FILE_BYTES:
+        raise RuleError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+    try:
+        _refuse_aliases(text, path)
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else "?"
+        raise RuleError(f"{path}:{line}: {error.problem or error}") from error
+    except (YAMLError, ValueError) as error:
+        raise RuleError(f"{path}: {error}") from error
+
+
+def _refuse_aliases(text: str, path: Path) -> None:
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, AliasEvent):
+            raise RuleError(f"{path}:{event.start_mark.line + 1}: aliases are not allowed in rules")
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise RuleError(f"{path}:{event.start_mark.line + 1}: nested deeper than {MAX_DEPTH}")
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+
+
+def read_rule[R: BaseModel](path: Path, model: type[R]) -> R:
+    """One rule file as its model. Raises RuleError with the line of the first offending place."""
+    data = read_yaml(path)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        lines = [f"{path}:{_line_of(path, p['loc'])}: {_where(p['loc'])}{p['msg']}" for p in problems[:5]]
+        more = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
+        raise RuleError("\n".join(lines + more)) from error
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(step) for step in location) + ": " if location else ""
+
+
+def _line_of(path: Path, location: tuple[int | str, ...]) -> int:
+    """The line of the deepest node that the location reaches (union tags in it are passed over)."""
+    node: Node | None = YAML(typ="safe", pure=True).compose(path)
+    line = 1
+    for step in location:
+        child: Node | None = None
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                if key.value == step:
+                    line, child = key.start_mark.line + 1, value
+        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+            child = node.value[step]
+            line = child.start_mark.line + 1 if child is not None else line
+        node = child if child is not None else node
+    return line
