@@ -1,0 +1,118 @@
+"""What judging says. All of it is a projection: rebuilt from observations at any time, never the source of anything."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pixelwitness.observations import BlindSpot, FirstParty, Frame, Hit, Observation, PageView, Signal, State, Tier
+from pixelwitness.rulebook.law import Severity
+
+VerdictWord = Literal["violation", "compliant", "unverified", "not_applicable"]
+Applicability = Literal["shown", "assumed", "contradicted"]
+CoverageState = Literal["unanswered", "granted", "denied", "withdrawn", "gpc"]
+COVERAGE_STATES: tuple[CoverageState, ...] = ("unanswered", "granted", "denied", "withdrawn", "gpc")
+CoverageResult = Literal["pass", "fail", "unverified", "not_tested"]
+
+Attribution = Literal["payload", "referer", "origin", "frame", "latest_document", "app", "own_host", "none"]
+Confidence = Literal["high", "medium", "low"]
+
+
+class Rows(Observation):
+    """Everything that was observed in one recording, in no particular order: the only input of judging."""
+
+    hits: tuple[Hit, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    page_views: tuple[PageView, ...] = ()
+    first_party: tuple[FirstParty, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    blind_spots: tuple[BlindSpot, ...] = ()
+
+
+class HitVerdict(Observation):
+    """One hit, placed and judged."""
+
+    hit_id: str
+    property: str | None
+    attribution: Attribution
+    consent_state: Literal["granted", "denied", "unanswered", "unknown"]
+    """The one state if only one was possible at the hit's start, else `unknown`."""
+    possible_states: tuple[State, ...]
+    effective_default: Literal["granted", "denied"] | None = None
+    opt_outs: tuple[str, ...] = ()
+    verdicts: dict[str, VerdictWord]
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """One sentence a regime: why this verdict."""
+    mitigations: tuple[str, ...] = ()
+    confidence: Confidence
+    cmp: str | None = None
+    signals: tuple[str, ...] = ()
+    """Ids of the signals that decided."""
+    set_aside: tuple[str, ...] = ()
+    """Ids of the signals that were looked at and did not decide (stale, less specific, contradicted)."""
+    unknown_because: tuple[str, ...] = ()
+    """Kinds of blind spot that kept the state open."""
+    copy_of: str | None = None
+    """The hit of which this one is the first-party copy: the two are one send."""
+
+
+class Violation(Observation):
+    """One hit under one rule of one regime."""
+
+    id: str
+    rule: str
+    severity: Severity
+    regime: str
+    vendor: str
+    property: str | None
+    client: str
+    occurred_at: int
+    tier: Tier
+    event: str | None
+    pixel_codes: tuple[str, ...]
+    request_url: str
+    page_url: str | None
+    consent_state: str
+    effective_default: str | None
+    opt_outs: tuple[str, ...]
+    cmp: str | None
+    sent: tuple[str, ...]
+    """What was sent, in words: field names, forms, content."""
+    mitigations: tuple[str, ...]
+    confidence: Confidence
+    applicability: Applicability
+    explanation: str
+    remedy: str
+    citation: str
+    hit_id: str
+    signals: tuple[str, ...]
+
+
+class Coverage(Observation):
+    """Whether a property was seen in a state, under one regime, and what TikTok got then."""
+
+    property: str
+    regime: str
+    state: CoverageState
+    page_views: int
+    hits: dict[str, int]
+    """Sends by tier."""
+    result: CoverageResult
+    control_hits: int | None
+    """Hits seen on this property in another state; None: no control."""
+    note: str
+
+
+class Judgement(Observation):
+    """The projections of one recording under its regimes."""
+
+    verdicts: tuple[HitVerdict, ...]
+    violations: tuple[Violation, ...]
+    coverage: tuple[Coverage, ...]
+    blind_spots: tuple[BlindSpot, ...]
+    """Those of judging, added to the observed ones; each with client and property."""
+    page_states: dict[str, dict[str, Any]]
+    """By page view id: property, state (or `unknown`), gpc."""
+    signal_properties: dict[str, str | None]
+    """By signal id: the property it was placed on."""
