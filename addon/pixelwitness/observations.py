@@ -215,6 +215,10 @@ class BlindSpot(Observation):
     detail: str = ""
     at: int | None = None
     exchange_id: str | None = None
+    url: str | None = None
+    """Of a send that was tried: where to."""
+    page: str | None = None
+    """The page it came from, by Referer or Origin."""
 
 
 class Observed(Observation):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pixelwitness.observations import OptOutKind, Tier
+from pixelwitness.observations import TIERS, OptOutKind, Tier
 from pixelwitness.rulebook.load import Rule, SourcedRule
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
@@ -104,6 +104,31 @@ class BlindSpots(SourcedRule):
     """Kinds that must exist."""
 
 
+class SentExample(Rule):
+    """A network error and whether the request had left the browser all the same."""
+
+    error: str
+    sent: bool
+
+
+class Judging(SourcedRule):
+    """The figures that judging uses. Times in milliseconds unless the name says days."""
+
+    unanswered_holds_ms: int
+    """How long `unanswered`, seen before a hit and not again, is taken to last."""
+    least_clock_error_ms: int
+    largest_clock_offset_ms: int
+    answer_holds_days: int
+    preflight_window_ms: int
+    copy_window_ms: int
+    never_sent: tuple[str, ...]
+    examples: tuple[SentExample, ...]
+
+    def was_sent(self, error: str | None) -> bool:
+        """Whether a request that ended with this error had left the browser."""
+        return not (error and any(name in error for name in self.never_sent))
+
+
 def in_force(periods: tuple[Period, ...], day: date) -> Period | None:
     """The period that covers a day, or None."""
     for period in periods:
@@ -114,8 +139,6 @@ def in_force(periods: tuple[Period, ...], day: date) -> Period | None:
 
 def severity_of(cases: tuple[SeverityCase, ...], tier: Tier, state: str) -> Severity | None:
     """The severity of the first case that fits; None where none does."""
-    from pixelwitness.observations import TIERS
-
     for case in cases:
         if case.tier is not None and TIERS.index(tier) < TIERS.index(case.tier):
             continue

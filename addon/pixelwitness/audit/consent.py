@@ -1,0 +1,414 @@
+"""The consent that was in force at a moment of a session: which states were possible, by whose word.
+
+Every consent system gives evidence at one or more levels of detail. Inside one system the more specific level decides;
+between systems that were both seen loading the more restrictive one does. What cannot be read stays open, with the
+reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pixelwitness.audit.clock import Clock
+from pixelwitness.audit.session import Session
+from pixelwitness.audit.timeline import CHOICES, AtMoment, Evidence, at_moment, settle
+from pixelwitness.observations import FirstParty, Level, Signal
+from pixelwitness.rulebook import Rulebook
+from pixelwitness.rulebook.law import Judging
+
+LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
+RESTRICTIVE = ("denied", "unanswered", "granted")
+LOADING = frozenset({"cmp_loaded", "cmp_call", "cmp_config"})
+DAY = 86_400_000
+
+
+@dataclass(frozen=True)
+class ConsentAt:
+    """The states that were possible at a moment; none at all means that nothing speaks of consent."""
+
+    possible: frozenset[str]
+    reasons: tuple[str, ...] = ()
+    """Kinds of blind spot that kept the state open."""
+    cmp: str | None = None
+    effective_default: Literal["granted", "denied"] | None = None
+    level: Level = "none"
+    signals: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    confirmed: bool = False
+    since: int | None = None
+    """When the state that decided came into force, or was first seen."""
+    withdrawn: bool = False
+    """It is denied, and had been granted earlier in the session."""
+    no_mechanism: bool = False
+    conflict: bool = False
+    other_host: bool = False
+    """Read on another host of the property than the hit's page."""
+    store: bool = False
+    """A consent store exists that could hold a no, or it could not be looked at."""
+
+    @property
+    def state(self) -> str:
+        """The one state if only one was possible, else `unknown`."""
+        return next(iter(self.possible)) if len(self.possible) == 1 else "unknown"
+
+
+@dataclass
+class System:
+    """One consent system in one stretch of a session: its evidence by level."""
+
+    id: str
+    levels: dict[Level, list[Evidence]] = field(default_factory=dict)
+    defaults: dict[str, Literal["granted", "denied"]] = field(default_factory=dict)
+    """Effective default by signal id."""
+
+
+@dataclass
+class Stretch:
+    """A session between two fresh profiles: nothing before a fresh profile speaks of what comes after it."""
+
+    start: int
+    end: int | None
+    systems: list[System] = field(default_factory=list)
+    stale: tuple[str, ...] = ()
+    stale_signals: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Why nothing can be said where no system speaks."""
+    store: bool = True
+
+
+class ConsentTimeline:
+    """Answers what was in force at any moment of one session."""
+
+    def __init__(self, session: Session, book: Rulebook) -> None:
+        self._rules = book.judging
+        self._stretches = [_stretch(session, book, start, end) for start, end in _bounds(session)]
+
+    def at(self, moment: int, host: str | None = None) -> ConsentAt:
+        """The consent in force at a moment (milliseconds), for a page on a host of the property."""
+        stretch = next((s for s in reversed(self._stretches) if s.start <= moment), self._stretches[0])
+        readings = [_read(system, moment, host, self._rules) for system in stretch.systems]
+        spoken = [r for r in readings if r is not None]
+        primary = [r for r in spoken if r.level != "tcf"] or spoken
+        if not primary:
+            return ConsentAt(frozenset(CHOICES), stretch.reasons, set_aside=stretch.stale_signals, store=stretch.store)
+        merged = primary[0]
+        for reading in primary[1:]:
+            merged = _stricter(merged, reading)
+        aside = tuple(s for r in spoken if r not in primary for s in r.signals)
+        reasons = merged.reasons
+        return replace(
+            merged, set_aside=(*merged.set_aside, *aside, *stretch.stale_signals), reasons=reasons, store=True
+        )
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Consent systems whose cookies were seen and set aside: another one was seen loading."""
+        return tuple(dict.fromkeys(name for s in self._stretches for name in s.stale))
+
+
+def _of_consent(signal: Signal) -> bool:
+    """Whether a signal is about consent, and not an opt-out or Google's own mode, which decide nothing here."""
+    return signal.opt_out_kind is None and signal.source != "google" and (signal.source in LOADING or _speaks(signal))
+
+
+def _bounds(session: Session) -> list[tuple[int, int | None]]:
+    fresh = sorted(m.observed_at for m in session.marks if m.name == "fresh_profile")
+    starts = [-(2**62), *fresh]
+    return list(zip(starts, [*fresh, None], strict=True))
+
+
+def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> Stretch:
+    rules = book.judging
+
+    def within(at: int) -> bool:
+        return start <= at and (end is None or at < end)
+
+    signals = [s for s in session.signals if within(s.observed_at) and _of_consent(s)]
+    marks = [m for m in session.marks if within(m.observed_at)]
+    requests = [f for f in session.first_party if within(f.at)]
+    loaded = {s.cmp for s in signals if s.source in LOADING and s.cmp}
+    with_cookie = {s.cmp for s in signals if s.cmp and s.source not in LOADING}
+    named = loaded or with_cookie
+    tcf = {s.cmp for s in signals if s.cmp and s.level == "tcf"} - loaded
+    stale = sorted((with_cookie - named - tcf) - {None}) if loaded else []
+    stretch = Stretch(
+        start,
+        end,
+        stale=tuple(s for s in stale if s),
+        stale_signals=tuple(s.id for s in signals if s.cmp in stale and s.source not in LOADING),
+    )
+    generic = [s for s in signals if s.cmp is None and s.reason == "home_made_consent"]
+    sightings = _jar_sightings(requests)
+    for cmp in sorted(c for c in named | tcf if c):
+        own = [s for s in signals if s.cmp == cmp]
+        system = _system(cmp, own, marks, session.clock, rules)
+        _add_absences(system, own, generic, sightings, book)
+        if any(system.levels.values()):
+            stretch.systems.append(system)
+    speaking = [s for s in stretch.systems if any(e.signal for es in s.levels.values() for e in es)]
+    if not named - tcf:
+        if generic:
+            stretch.systems.append(_home_made(generic, marks, session.clock, rules))
+        elif mechanism := _no_mechanism(session, requests, sightings, marks, start, rules):
+            stretch.systems.append(mechanism)
+        elif marks_system := _by_marks(marks, session.clock, rules):
+            stretch.systems.append(marks_system)
+    stretch.reasons = _why_silent(session, signals, requests, sightings, bool(named), book)
+    stretch.store = bool(named or generic or speaking) or any(
+        r in stretch.reasons for r in ("cookies_not_captured", "no_first_party_traffic", "app_consent_unknown")
+    )
+    return stretch
+
+
+# --- evidence ---------------------------------------------------------------------------------------------------
+
+
+def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
+    """A signal as evidence in time, with its stamp corrected by the client's clock."""
+    value = signal.state or "unknown"
+    written = signal.source in ("cmp_call", "mark", "app")
+    seen = signal.observed_at
+    since: int | None = None
+    by = seen
+    resolution = int(signal.detail.get("resolution_ms", 0) or 0)
+    if signal.source == "mark":
+        error = max(rules.least_clock_error_ms, resolution)
+        since, by = seen - error, seen + error
+    elif written:
+        since = seen - rules.least_clock_error_ms
+    elif signal.effective_at is not None and value != "unanswered":
+        earliest = clock.earliest(signal.effective_at, resolution)
+        # A stamp that lies after the request that showed it is no stamp.
+        if earliest <= seen:
+            since, by = earliest, min(seen, clock.latest(signal.effective_at, resolution))
+    holds = rules.answer_holds_days * DAY
+    began = signal.effective_at if since is not None and signal.effective_at is not None else None
+    expires = signal.expires_at or (began + holds if began is not None and value in ("granted", "denied") else None)
+    return Evidence(
+        value, seen, by, since, signal.id, signal.reason, expires, written, signal.host, signal.choice_made
+    )  # fmt: skip
+
+
+def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock: Clock, rules: Judging) -> System:
+    system = System(cmp)
+    answers = [s for s in signals if s.source not in ("cmp_loaded", "cmp_config") and _speaks(s)]
+    categories = _tiktok_category(signals)
+    levels: set[Level] = {s.level for s in answers if s.state != "unanswered" and s.source != "cmp_call"}
+    levels = levels or {s.level for s in answers if s.state != "unanswered"} or {"advertising"}
+    if categories is not None and any("categories" in s.detail for s in answers):
+        levels.add("category")
+    for level in levels:
+        found = []
+        for s in answers:
+            everywhere = s.state == "unanswered" or s.source == "cmp_call"
+            if s.level == level or everywhere:
+                found.append(evidence_of(s, clock, rules))
+            elif level == "category" and categories is not None and "categories" in s.detail:
+                value = s.detail["categories"].get(categories)
+                if value is not None:
+                    state = "granted" if value else "denied"
+                    found.append(evidence_of(s.model_copy(update={"state": state, "reason": None}), clock, rules))
+        found += [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+        if any(e.written and e.value != "unknown" for e in found):
+            # An act that was seen tells more than a cookie that cannot be read.
+            found = [e for e in found if e.written or e.value != "unknown"]
+        if found:
+            system.levels[level] = found
+    for s in (*answers, *marks):
+        if s.effective_default is not None:
+            system.defaults[s.id] = s.effective_default
+    return system
+
+
+def _speaks(signal: Signal) -> bool:
+    return signal.state is not None or signal.reason is not None
+
+
+def _tiktok_category(signals: Iterable[Signal]) -> str | None:
+    """The category that the site's own CMP configuration gives to TikTok's cookies or host."""
+    return next(
+        (
+            str(s.detail["tiktok_category"])
+            for s in signals
+            if s.source == "cmp_config" and "tiktok_category" in s.detail
+        ),
+        None,
+    )
+
+
+# --- what absence says -------------------------------------------------------------------------------------------
+
+
+def _jar_sightings(requests: Sequence[FirstParty]) -> list[FirstParty]:
+    """First-party requests that show the site's cookie jar: those with a Cookie header, and navigations without one.
+
+    In a HAR a missing header counts only where the recorder keeps cookies for this property, and only before any
+    cookie was seen: a browser that has a cookie does not stop sending it.
+    """
+    sanitised = [f for f in requests if not f.cookies_complete]
+    readable = _readable(requests)
+    first_cookie = min((f.at for f in sanitised if f.cookie_names is not None), default=None)
+
+    def shows_jar(f: FirstParty) -> bool:
+        if f.cookie_names is not None:
+            return True
+        before_any = readable and (first_cookie is None or f.at < first_cookie)
+        return f.authoritative and (f.cookies_complete or before_any)
+
+    return [f for f in requests if shows_jar(f)]
+
+
+def _readable(requests: Sequence[FirstParty]) -> bool:
+    """Whether the capture shows the cookies of this property at all."""
+    if any(f.cookies_complete or f.cookie_names is not None for f in requests):
+        return True
+    got = {f.host: f.at for f in requests if f.set_cookie_names}
+    # A visitor who got a cookie and then navigates without one: the recorder leaves Cookie headers out.
+    return bool(got) and not any(f.document and f.at > got.get(f.host, f.at) for f in requests)
+
+
+def _add_absences(
+    system: System,
+    signals: Sequence[Signal],
+    generic: Sequence[Signal],
+    sightings: Sequence[FirstParty],
+    book: Rulebook,
+) -> None:
+    """A readable jar without this system's cookie, where the system keeps its answer in one: nobody has answered."""
+    if not _keeps_cookie(system.id, book):
+        return
+    shown = {s.exchange_id for s in signals if s.source in ("cookie", "set_cookie")}
+    hosts = {s.host for s in signals if s.source in ("cookie", "set_cookie")}
+    # A renamed cookie of this very system looks home-made: then its absence proves nothing.
+    home_made = {s.exchange_id for s in generic}
+    absent = [
+        Evidence("unanswered", f.at, f.at, None, "", None, host=f.host)
+        for f in sightings
+        if f.id not in shown and f.id not in home_made and (not hosts or f.host in hosts)
+    ]
+    if not absent:
+        return
+    if not system.levels:
+        system.levels["advertising"] = []
+    for evidence in system.levels.values():
+        evidence.extend(absent)
+
+
+def _keeps_cookie(cmp: str, book: Rulebook) -> bool:
+    return any(rule.id == cmp and rule.store == "cookie" for rule in book.consent)
+
+
+def _no_mechanism(
+    session: Session, requests: Sequence[FirstParty], sightings: Sequence[FirstParty], marks: Sequence[Signal],
+    start: int, rules: Judging,
+) -> System | None:  # fmt: skip
+    """A site that offers no way to choose, shown for a visitor shown to be new."""
+    if any(m.state in ("granted", "denied") for m in marks):
+        return None  # somebody clicked something, so there is a mechanism
+    documents = [v for v in session.page_views if v.at >= start]
+    if not documents or not sightings or not _readable(requests) or session.app:
+        return None
+    first = min(requests, key=lambda f: (f.at, f.id))
+    fresh_mark = any(m.name == "fresh_profile" for m in marks)
+    if not fresh_mark and (first.cookie_names is not None or first not in sightings):
+        return None
+    found = [Evidence("unanswered", f.at, f.at, None, "", None, host=f.host) for f in sightings]
+    found += [evidence_of(m, session.clock, rules) for m in marks if m.state is not None]
+    return System("", {"none": found})
+
+
+def _home_made(generic: Sequence[Signal], marks: Sequence[Signal], clock: Clock, rules: Judging) -> System:
+    found = [evidence_of(s, clock, rules) for s in generic]
+    said = [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+    # The auditor's word decides between sightings of a cookie that nobody can read.
+    return System("", {"none": said or found})
+
+
+def _by_marks(marks: Sequence[Signal], clock: Clock, rules: Judging) -> System | None:
+    said = [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+    return System("", {"advertising": said}) if said else None
+
+
+def _why_silent(
+    session: Session, signals: Sequence[Signal], requests: Sequence[FirstParty], sightings: Sequence[FirstParty],
+    named: bool, book: Rulebook,
+) -> tuple[str, ...]:  # fmt: skip
+    """Why nothing can be said of consent where no system speaks: kinds of blind spot."""
+    if session.app:
+        return ("app_consent_unknown",)
+    reasons = [s.reason for s in signals if s.state is None and s.reason]
+    opaque = [
+        rule.id for rule in book.consent if rule.store in ("opaque_cookie", "local_storage", "server")
+        and any(s.cmp == rule.id and s.source in LOADING for s in signals)
+    ]  # fmt: skip
+    if opaque:
+        reasons.append("opaque_store")
+    if not requests:
+        reasons.append("no_first_party_traffic")
+    elif not _readable(requests):
+        reasons.append("cookies_not_captured")
+    elif not named and not reasons:
+        reasons.append("visitor_not_fresh" if session.page_views else "no_first_party_traffic")
+    elif not sightings and not reasons:
+        reasons.append("cookies_not_captured")
+    return tuple(dict.fromkeys(reasons)) or ("opaque_store",)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def _read(system: System, moment: int, host: str | None, rules: Judging) -> ConsentAt | None:
+    """What one system says at a moment: by its most specific level that says anything."""
+    fallback: ConsentAt | None = None
+    for level in LEVELS:
+        evidence = system.levels.get(level)
+        if not evidence:
+            continue
+        settled = settle(evidence)
+        reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
+        result = _result(system, level, reading, settled, host)
+        if len(result.possible) < len(CHOICES):
+            return result
+        fallback = fallback or result
+    return fallback
+
+
+def _result(system: System, level: Level, reading: AtMoment, settled: list[Evidence], host: str | None) -> ConsentAt:
+    deciding = [e for e in reading.decided_by if e.signal]
+    default = next((system.defaults[e.signal] for e in deciding if e.signal in system.defaults), None)
+    current = reading.decided_by[0] if reading.decided_by else None
+    denied = current is not None and reading.values == {"denied"}
+    withdrawn = denied and current is not None and any(e.value == "granted" and e.by < current.by for e in settled)
+    hosts = {e.host for e in deciding if e.host}
+    return ConsentAt(
+        frozenset(reading.values),
+        reasons=(reading.reason,) if reading.reason and len(reading.values) > 1 else (),
+        cmp=system.id or None,
+        effective_default=default if "unanswered" in reading.values else None,
+        level=level,
+        signals=tuple(dict.fromkeys(e.signal for e in deciding)),
+        confirmed=reading.confirmed,
+        since=current.by if current is not None else None,
+        withdrawn=withdrawn,
+        no_mechanism=system.id == "" and level == "none" and not deciding,
+        conflict=reading.reason == "signal_conflict",
+        other_host=bool(hosts) and host is not None and host not in hosts,
+    )
+
+
+def _stricter(one: ConsentAt, other: ConsentAt) -> ConsentAt:
+    """Two systems that both count: the more restrictive answer of every combination that was possible."""
+    possible = frozenset(min(a, b, key=RESTRICTIVE.index) for a in one.possible for b in other.possible)
+    conflict = not one.possible & other.possible
+    leading, second = (one, other) if possible == one.possible or possible != other.possible else (other, one)
+    return replace(
+        leading,
+        possible=possible,
+        reasons=() if len(possible) == 1 else tuple(dict.fromkeys((*one.reasons, *other.reasons))),
+        set_aside=(*leading.set_aside, *second.signals),
+        conflict=one.conflict or other.conflict or conflict,
+        withdrawn=leading.withdrawn and possible == {"denied"},
+        confirmed=one.confirmed and other.confirmed,
+    )
