@@ -91,9 +91,12 @@ def reason(decision: Decision, hit: Hit, consent: ConsentAt, opt_outs: OptOutsAt
         "contact_only": "A contact without an event breaks no rule here.",
         "opted_out": f"Sent although {opt_out_words(decision.opt_outs, opt_outs)}.",
         "refused": f"Sent although {state}.",
-        "limited_data_use": "Sent with limited data use: whether TikTok then acts as a service provider is a contract that no proxy sees.",
-        "opt_out_open": f"Not verified: {opt_out_words(decision.opt_outs, opt_outs)}, but whether that was in force at this moment is open.",
-        "could_hold_a_no": f"Not verified: a refusal may have been recorded where it could not be read{_because(consent)}.",
+        "limited_data_use": "Sent with limited data use: whether TikTok then acts as a service provider is a contract "
+        "that no proxy sees.",
+        "opt_out_open": f"Not verified: {opt_out_words(decision.opt_outs, opt_outs)}, but whether that was in force "
+        "at this moment is open.",
+        "could_hold_a_no": "Not verified: a refusal may have been recorded where it could not be read"
+        f"{_because(consent)}.",
         "no_opt_out": "No opt-out was seen.",
     }  # fmt: skip
     return sentences[decision.why] + (f" {gone[2:].capitalize()}." if gone and decision.why == "no_opt_out" else "")

@@ -1,0 +1,1 @@
+"""Pixel vendors: what their messages say."""

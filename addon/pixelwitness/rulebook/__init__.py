@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from pixelwitness.rulebook.consent import ConsentRule
-from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Regime
+from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Judging, Regime
 from pixelwitness.rulebook.load import RuleError, SourcedRule, default_rules_dir, read_rule, rule_files
 from pixelwitness.rulebook.pixels import PixelRule
 from pixelwitness.rulebook.traffic import TrafficRule
@@ -28,6 +28,8 @@ def model_for(relative: str) -> type[SourcedRule]:
         return Finding
     if relative == "blind_spots.yaml":
         return BlindSpots
+    if relative == "judging.yaml":
+        return Judging
     if folder == "consent":
         return ConsentRule
     if folder.startswith("pixels/"):
@@ -45,6 +47,7 @@ class Rulebook:
     regimes: dict[str, Regime]
     findings: dict[str, Finding]
     blind_spots: dict[str, BlindSpotRule]
+    judging: Judging
     digest: str
     """SHA-256 over the names and contents of all files."""
 
@@ -74,6 +77,7 @@ def _load(directories: tuple[Path, ...]) -> Rulebook:
         regimes={r.id: r for r in rules if isinstance(r, Regime)},
         findings={r.id: r for r in rules if isinstance(r, Finding)},
         blind_spots={k: v for r in rules if isinstance(r, BlindSpots) for k, v in r.blind_spots.items()},
+        judging=next(r for r in rules if isinstance(r, Judging)),
         digest=digest.hexdigest(),
     )
     _cross_check(book)

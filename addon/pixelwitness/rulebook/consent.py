@@ -1,9 +1,98 @@
-"""Models of the rules about consent: a file a CMP, the standard strings, the generic names, marks."""
+"""Models of the rules about consent: a file a system, the standard strings, the generic names, marks."""
 
 from __future__ import annotations
 
-from pixelwitness.rulebook.load import SourcedRule
+import re
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pixelwitness.observations import Level
+from pixelwitness.rulebook.load import Rule, SourcedRule
+
+
+class CookieRule(Rule):
+    """One cookie of a consent system, and how to read it."""
+
+    name: str | None = None
+    pattern: str | None = None
+    """Instead of `name`: an anchored regular expression for the whole name."""
+    shape: str | None = None
+    """What the decoded value must look like; otherwise it is somebody else's cookie of that name."""
+    decoder: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _named(self) -> CookieRule:
+        if (self.name is None) == (self.pattern is None):
+            raise ValueError("a cookie needs either `name` or `pattern`")
+        for text in (self.pattern, self.shape):
+            if text is not None:
+                re.compile(text)
+        return self
+
+
+class CallRule(Rule):
+    """A request that a consent system makes when somebody chooses."""
+
+    host: str
+    """Host suffix (`=host` for that host alone)."""
+    path: str
+    """Exact path; one that ends in `*` is a prefix."""
+    method: str | None = None
+    query: dict[str, str] = Field(default_factory=dict)
+    """Query parameters that must have these values."""
+    state_from: str | None = None
+    """A query parameter that says whether advertising was allowed."""
+    states: dict[str, Literal["granted", "denied"]] = Field(default_factory=dict)
+    state: Literal["granted", "denied"] | None = None
+    region_from: str | None = None
+    level: Level = "advertising"
+
+
+class LoadRule(Rule):
+    """A script whose loading shows that the consent system runs on the page."""
+
+    host: str
+    paths: tuple[str, ...] = ()
+
+
+class ConsentExample(Rule):
+    """A raw value and what is right for a visitor of whom this is all that is known."""
+
+    cookie: str | None = None
+    value: str = ""
+    companions: dict[str, str] = Field(default_factory=dict)
+    url: str | None = None
+    method: str = "GET"
+    mark: str | None = None
+    state: Literal["granted", "denied", "unanswered"] | None = None
+    """None: it decides nothing, or cannot be read."""
+    reason: str | None = None
+    choice_made: bool | None = None
+    effective_default: Literal["granted", "denied"] | None = None
+    effective_at: str | None = None
+    opt_out: bool | None = None
+    region: str | None = None
+    level: Level | None = None
+    ignored: bool = False
+    """The value is not this system's at all."""
 
 
 class ConsentRule(SourcedRule):
-    """One consent system."""
+    """One consent system, one standard string, or one list of names."""
+
+    id: str
+    name: str
+    hosts: tuple[str, ...] = ()
+    """Host suffixes that belong to it."""
+    loads: tuple[LoadRule, ...] = ()
+    store: Literal["cookie", "opaque_cookie", "local_storage", "server", "signal"]
+    """Where it keeps the visitor's answer; `cookie` means one that can be read."""
+    cookies: tuple[CookieRule, ...] = ()
+    calls: tuple[CallRule, ...] = ()
+    holds_days: int | None = None
+    """How long an answer holds; None: as long as judging says."""
+    phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """For marks: the texts that stand for each meaning."""
+    examples: tuple[ConsentExample, ...]

@@ -1,0 +1,22 @@
+"""Captures in: flow files and HAR become the same `Exchange`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReadNote:
+    """Something about a capture that could not be read, or only in part: becomes a blind spot of that kind."""
+
+    kind: str
+    detail: str
+    position: str = ""
+    at: int | None = None
+
+
+class CaptureError(Exception):
+    """A capture that cannot be used, or not to its end. One line: which file, where, what, and what to do."""
+
+    def __init__(self, name: str, position: str, what: str, remedy: str) -> None:
+        super().__init__(f"{name}: {position + ': ' if position else ''}{what}. {remedy}")

@@ -1,0 +1,98 @@
+"""Classes of traffic: by host suffix and path, never by substring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pixelwitness.exchange import Exchange
+from pixelwitness.rulebook import Rulebook
+from pixelwitness.rulebook.consent import ConsentRule
+from pixelwitness.rulebook.hosts import HostIndex
+from pixelwitness.rulebook.pixels import Endpoint, PixelRule
+from pixelwitness.rulebook.traffic import Category, TrafficHost, TrafficRule
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What an exchange is. `endpoint` and `pixel` are set for pixel traffic, `cmp` for that of consent systems."""
+
+    category: Category
+    endpoint: Endpoint | None = None
+    pixel: PixelRule | None = None
+    cmp: ConsentRule | None = None
+
+
+@dataclass(frozen=True)
+class _Index:
+    endpoints: HostIndex[tuple[PixelRule, Endpoint]]
+    anywhere: tuple[tuple[PixelRule, Endpoint], ...]
+    cmps: HostIndex[ConsentRule]
+    traffic: HostIndex[tuple[TrafficRule, TrafficHost]]
+    by_host: Callable[[str, str], Classified | None]
+
+
+@lru_cache(8)
+def _index(book: Rulebook) -> _Index:
+    endpoints: HostIndex[tuple[PixelRule, Endpoint]] = HostIndex()
+    anywhere = []
+    for pixel in book.pixels:
+        for endpoint in pixel.endpoints:
+            for host in endpoint.hosts:
+                endpoints.add(host, (pixel, endpoint))
+            if not endpoint.hosts:
+                anywhere.append((pixel, endpoint))
+    cmps: HostIndex[ConsentRule] = HostIndex()
+    for rule in book.consent:
+        for host in rule.hosts:
+            cmps.add(host, rule)
+    traffic: HostIndex[tuple[TrafficRule, TrafficHost]] = HostIndex()
+    for known in book.traffic:
+        for entry in known.hosts:
+            traffic.add(entry.host, (known, entry))
+
+    @lru_cache(20_000)
+    def by_host(host: str, path: str) -> Classified | None:
+        for pixel, endpoint in endpoints.lookup(host):
+            if endpoint.covers_path(path):
+                return Classified(endpoint.category, endpoint, pixel)
+        for rule in cmps.lookup(host):
+            return Classified("cmp", cmp=rule)
+        for known, entry in traffic.lookup(host):
+            if not entry.paths or any(path.startswith(prefix) for prefix in entry.paths):
+                return Classified(known.category)
+        return None
+
+    return _Index(endpoints, tuple(anywhere), cmps, traffic, by_host)
+
+
+def classify(exchange: Exchange, book: Rulebook) -> Classified:
+    """The class of an exchange, from its request alone."""
+    index = _index(book)
+    known = index.by_host(exchange.host, exchange.path)
+    if known is not None:
+        return known
+    for pixel, endpoint in index.anywhere:
+        if endpoint.covers_path(exchange.path) and _has_markers(exchange, endpoint):
+            return Classified(endpoint.category, endpoint, pixel)
+    return Classified("document" if is_document(exchange) else "other")
+
+
+def is_document(exchange: Exchange) -> bool:
+    """Whether the request asks for a page or a frame, by what browsers say of it."""
+    fields = exchange.fields
+    destination = fields.get("sec-fetch-dest")
+    if destination is not None:
+        return destination in ("document", "iframe", "frame")
+    accepts = fields.get("accept", "").startswith("text/html") or "upgrade-insecure-requests" in fields
+    return accepts and exchange.method in ("GET", "POST", "HEAD")
+
+
+def _has_markers(exchange: Exchange, endpoint: Endpoint) -> bool:
+    """Whether a body or a query has every marker of a payload that may be on any host."""
+    body = exchange.body
+    if body and endpoint.markers and all(marker.encode() in body for marker in endpoint.markers):
+        return True
+    # A GET carries the same message in base64, where only its parameter's name can be seen cheaply.
+    return "analytics_message=" in exchange.parts.query and exchange.method == "GET"

@@ -1,0 +1,152 @@
+"""From an exchange to what it says: pure per exchange, so that files can be read in parallel."""
+
+from __future__ import annotations
+
+from pixelwitness.classify import Classified, classify, is_document
+from pixelwitness.consent.read import request_signals, response_signals
+from pixelwitness.exchange import Exchange, header_values
+from pixelwitness.mask import mask_text
+from pixelwitness.observations import BlindSpot, FirstParty, Frame, Observed, PageView
+from pixelwitness.pixels.decode import completed, hits, page_of
+from pixelwitness.property import property_of, registrable_domain
+from pixelwitness.rulebook import Rulebook
+
+MAX_NAMES = 400
+FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
+
+
+def observe_request(exchange: Exchange, book: Rulebook) -> Observed:
+    """What the request alone says; judging can start with this."""
+    classified = classify(exchange, book)
+    if not exchange.host:
+        return Observed(category="other")
+    top = _is_top_document(exchange, classified)
+    made, spots = hits(exchange, classified, book)
+    if made and not book.judging.was_sent(exchange.error):
+        made, spots = (), (*spots, _blocked(exchange))
+    # A payload's marker on a host that is not the vendor's proves nothing until the payload was read.
+    category = classified.category if made or spots or not _is_anywhere(classified) else "other"
+    return Observed(
+        category=category,
+        page_view=_page_view(exchange) if top else None,
+        first_party=_first_party(exchange, classified, top=top),
+        frame=_frame(exchange, classified) if not top else None,
+        hits=made,
+        signals=request_signals(exchange, book, category=category, document=top),
+        blind_spots=spots,
+    )
+
+
+def observe_response(exchange: Exchange, book: Rulebook) -> Observed:
+    """What the response adds: rows with the ids of the request's replace them."""
+    response = exchange.response
+    classified = classify(exchange, book)
+    if response is None or not exchange.host:
+        return Observed(category=classified.category)
+    top = _is_top_document(exchange, classified)
+    first_party = _first_party(exchange, classified, top=top)
+    names = _set_cookie_names(exchange)
+    made, _ = hits(exchange, classified, book) if classified.endpoint is not None else ((), ())
+    if not book.judging.was_sent(exchange.error):
+        made = ()
+    return Observed(
+        category=classified.category if made or not _is_anywhere(classified) else "other",
+        page_view=_page_view(exchange) if top else None,
+        first_party=first_party.model_copy(update={"set_cookie_names": names}) if first_party and names else None,
+        hits=completed(exchange, made, book),
+        signals=response_signals(exchange, book, category=classified.category),
+    )
+
+
+def _is_anywhere(classified: Classified) -> bool:
+    return classified.endpoint is not None and not classified.endpoint.hosts
+
+
+def _blocked(exchange: Exchange) -> BlindSpot:
+    return BlindSpot(
+        client=exchange.client,
+        host=exchange.host,
+        kind="blocked_send",
+        detail=f"{exchange.host}{exchange.path}: {exchange.error}"[:200],
+        at=exchange.started_at,
+        exchange_id=exchange.id,
+        url=mask_text(exchange.url),
+        page=page_of(exchange),
+    )
+
+
+def _is_top_document(exchange: Exchange, classified: Classified) -> bool:
+    """Whether the request asks for a top-level page.
+
+    Without Sec-Fetch-Dest a navigation and a frame look alike: then a host of a known tracker, or a page of another
+    site as Referer, means a frame. A page view too few is safe; one too many would be a false "tested".
+    """
+    fields = exchange.fields
+    destination = fields.get("sec-fetch-dest")
+    if destination is not None:
+        return destination == "document"
+    if not is_document(exchange) or classified.category not in ("document", "other"):
+        return False
+    referer = property_of(fields.get("referer"))
+    return referer is None or referer == registrable_domain(exchange.host)
+
+
+def _page_view(exchange: Exchange) -> PageView:
+    fields = exchange.fields
+    gpc = fields.get("sec-gpc", "").strip() == "1"
+    return PageView(
+        id=exchange.id,
+        client=exchange.client,
+        at=exchange.started_at,
+        url=mask_text(exchange.url),
+        host=exchange.host,
+        referer=mask_text(fields["referer"]) if "referer" in fields else None,
+        gpc=gpc,
+        gpc_added_by_proxy=gpc and "sec-gpc" in exchange.added_headers,
+        prerender="prefetch" in (fields.get("sec-purpose", "") + fields.get("purpose", "")),
+        status=exchange.response.status if exchange.response else None,
+    )
+
+
+def _frame(exchange: Exchange, classified: Classified) -> Frame | None:
+    if exchange.fields.get("sec-fetch-dest") in FRAMES or classified.category == "document":
+        page = page_of(exchange)
+        if page is not None:
+            return Frame(
+                id=exchange.id, client=exchange.client, at=exchange.started_at, url=mask_text(exchange.url), parent=page
+            )
+    return None
+
+
+def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> FirstParty | None:
+    """A request to a site's own host in that site's own page; None for what other sites ask of it."""
+    if classified.category in ("cmp", "tag_manager", "advertising", "analytics", "app_sdk"):
+        return None
+    if classified.category.startswith("pixel_") and not _is_anywhere(classified):
+        return None
+    fields = exchange.fields
+    site = fields.get("sec-fetch-site")
+    page = property_of(fields.get("referer") or fields.get("origin"))
+    own = registrable_domain(exchange.host)
+    if not top and not (site in ("same-origin", "same-site") or (site is None and page == own)):
+        return None
+    header = fields.get("cookie")
+    names = tuple(dict.fromkeys(p.partition("=")[0].strip() for p in header.split(";")))[:MAX_NAMES] if header else None
+    # A navigation from another site leaves Strict cookies out: an empty jar is then shown only by no cookie at all.
+    crossing = site == "cross-site" and (exchange.method != "GET" or names is not None)
+    return FirstParty(
+        id=exchange.id,
+        client=exchange.client,
+        at=exchange.started_at,
+        host=exchange.host,
+        document=top,
+        cookie_names=None if crossing else names,
+        authoritative=top and not crossing,
+        cookies_complete=exchange.cookies_complete,
+        gpc=fields.get("sec-gpc", "").strip() == "1",
+    )
+
+
+def _set_cookie_names(exchange: Exchange) -> tuple[str, ...]:
+    lines = header_values(exchange.response.headers, "set-cookie") if exchange.response else []
+    return tuple(dict.fromkeys(line.partition("=")[0].strip() for line in lines))[:MAX_NAMES]

@@ -1,0 +1,189 @@
+"""HAR 1.1 and 1.2, entry by entry, tolerant of what recorders leave out or get wrong.
+
+Memory is bounded by the largest entry. An entry is lost only if it has no URL or no time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+from urllib.parse import urlencode
+
+import ijson
+
+from pixelwitness.exchange import BodyState, Exchange, Headers, Response
+from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.sources.content import MAX_BODY, decode
+
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d\d:?\d\d)?$")
+MAX_HEADERS = 10_000
+
+
+def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | ReadNote]:
+    """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it."""
+    index = 0
+    entries = ijson.items(stream, "log.entries.item", use_float=True)
+    while True:
+        try:
+            entry = next(entries)
+        except StopIteration:
+            break
+        except (ijson.JSONError, ValueError, RecursionError, OverflowError) as error:
+            what = " ".join(str(error).split())[:120]
+            raise CaptureError(
+                name, f"after {index} entries", f"the HAR is damaged or cut ({what})",
+                "Export it again; everything before was read",
+            ) from error  # fmt: skip
+        index += 1
+        yield from _entry(entry, client, f"entry {index}")
+
+
+def _entry(entry: Any, client: str, position: str) -> Iterator[Exchange | ReadNote]:
+    problems: list[str] = []
+    request = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(request, dict):
+        yield ReadNote("odd_entry", "an entry without a request", position)
+        return
+    url, started = request.get("url"), har_time(entry.get("startedDateTime"))
+    if not isinstance(url, str) or not url or started is None:
+        yield ReadNote("odd_entry", "an entry without a URL or a time", position)
+        return
+    method = request.get("method")
+    if not isinstance(method, str) or not method:
+        method = "GET"
+        problems.append("no method")
+    headers = _headers(request, problems)
+    body, state = _request_body(request.get("postData"), headers, method, problems)
+    yield Exchange(
+        client=client,
+        started_at=started,
+        method=method.upper(),
+        url=_clean(url),
+        headers=headers,
+        body=body,
+        body_state=state,
+        response=_response(entry, started, problems),
+        cookies_complete=False,
+        error=_error(entry),
+    )
+    if problems:
+        yield ReadNote("odd_entry", ", ".join(dict.fromkeys(problems)), position, started)
+
+
+def har_time(value: Any) -> int | None:
+    """A `startedDateTime` in milliseconds, or None. A time without a zone is taken as UTC."""
+    found = TIME.match(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    day, clock, fraction, zone = found.groups()
+    zone = "+00:00" if zone in (None, "Z", "z") else zone
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC)
+        seconds = int(moment.timestamp())
+    except (ValueError, OverflowError):
+        return None
+    return seconds * 1000 + int(((fraction or "") + "000")[:3])
+
+
+def _clean(text: str) -> str:
+    """Text without lone surrogates, which no later stage could write out."""
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
+
+
+def _headers(message: dict[str, Any], problems: list[str]) -> Headers:
+    rows = message.get("headers")
+    pairs: list[tuple[str, str]] = []
+    for row in (rows if isinstance(rows, list) else [])[:MAX_HEADERS]:
+        if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+            problems.append("a header without a name")
+            continue
+        value = row.get("value")
+        if row["name"].startswith(":"):
+            continue
+        if value is None:
+            problems.append("a header without a value")
+            continue
+        pairs.append((_clean(row["name"]), _clean(value if isinstance(value, str) else str(value))))
+    if not any(name.lower() == "cookie" for name, _ in pairs) and (cookies := _cookies(message.get("cookies"))):
+        pairs.append(("Cookie", cookies))
+    return tuple(pairs)
+
+
+def _cookies(rows: Any) -> str:
+    """A Cookie header rebuilt from the `cookies` array, where the recorder kept only that."""
+    if not isinstance(rows, list):
+        return ""
+    named = [row for row in rows[:1000] if isinstance(row, dict) and isinstance(row.get("name"), str)]
+    return _clean("; ".join(f"{row['name']}={row['value']}" for row in named if isinstance(row.get("value"), str)))
+
+
+def _request_body(data: Any, headers: Headers, method: str, problems: list[str]) -> tuple[bytes | None, BodyState]:
+    if not isinstance(data, dict):
+        sized = next((v for k, v in headers if k.lower() == "content-length"), "0")
+        if method.upper() in ("POST", "PUT", "PATCH") and sized.strip() not in ("", "0"):
+            return None, "not_captured"
+        return b"", "complete"
+    text = data.get("text")
+    if isinstance(text, str):
+        body = _bytes(text, data.get("encoding"), problems)
+        encoding = next((v for k, v in headers if k.lower() == "content-encoding"), "")
+        if encoding and body[:2] in (b"\x1f\x8b", b"\x28\xb5"):
+            return decode(body, encoding)
+        return (body, "complete") if len(body) <= MAX_BODY else (None, "too_large")
+    params = data.get("params")
+    if isinstance(params, list) and params:
+        pairs = [
+            (p["name"], p.get("value") or "") for p in params if isinstance(p, dict) and isinstance(p.get("name"), str)
+        ]
+        problems.append("the body was rebuilt from its parameters")
+        return urlencode([(_clean(n), _clean(str(v))) for n, v in pairs]).encode(), "complete"
+    return None, "not_captured"
+
+
+def _bytes(text: str, encoding: Any, problems: list[str]) -> bytes:
+    if encoding == "base64":
+        try:
+            return base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            problems.append("a body that is not the base64 it claims to be")
+    return text.encode("utf-8", "replace")
+
+
+def _response(entry: dict[str, Any], started: int, problems: list[str]) -> Response | None:
+    response = entry.get("response")
+    if not isinstance(response, dict):
+        return None
+    try:
+        status = int(response.get("status") or 0)
+    except (TypeError, ValueError, OverflowError):
+        problems.append("a status that is no number")
+        return None
+    if status <= 0:
+        return None
+    took = entry.get("time")
+    lasted = int(took) if isinstance(took, int | float) and 0 < took < 86_400_000 else 0
+    content = response.get("content")
+    body: bytes | None = None
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        body = _bytes(content["text"], content.get("encoding"), problems)
+    state: BodyState = "complete" if body is not None else "not_captured"
+    if body is not None and len(body) > MAX_BODY:
+        body, state = None, "too_large"
+    headers = tuple((k, v) for k, v in _headers({"headers": response.get("headers")}, problems))
+    mime = content.get("mimeType") if isinstance(content, dict) else None
+    if isinstance(mime, str) and mime and not any(k.lower() == "content-type" for k, _ in headers):
+        headers = (*headers, ("Content-Type", _clean(mime)))
+    return Response(started + lasted, status, headers, body, state)
+
+
+def _error(entry: dict[str, Any]) -> str | None:
+    response = entry.get("response")
+    for holder in (response if isinstance(response, dict) else {}, entry):
+        for key in ("_error", "_blockedReason"):
+            if isinstance(holder.get(key), str):
+                return _clean(holder[key])[:200]
+    return None

@@ -1,0 +1,112 @@
+"""mitmproxy flows, live or from a flow file, as exchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from mitmproxy import exceptions, flow, http
+from mitmproxy.io import FlowReader
+
+from pixelwitness.exchange import BodyState, Exchange, Headers, Response, milliseconds
+from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.sources.content import decode
+
+TEXTUAL = ("text/", "json", "javascript", "xml", "x-www-form-urlencoded")
+
+
+def client_of(one: flow.Flow) -> str:
+    """Who sent it: proxy mode, proxy user name, device address; parts that say nothing are left out."""
+    peer = one.client_conn.peername
+    proxyauth = one.metadata.get("proxyauth")
+    user = str(proxyauth[0]) if isinstance(proxyauth, list | tuple) and proxyauth else ""
+    mode = getattr(one.client_conn, "proxy_mode", None)
+    parts = (mode.full_spec if mode is not None else "", user, peer[0] if peer else "")
+    return "|".join(part for part in parts if part) or "unknown client"
+
+
+def exchange_from_flow(
+    one: http.HTTPFlow, *, with_response: bool = True, own_headers: tuple[str, ...] = ()
+) -> Exchange:
+    """A flow as an exchange. `own_headers` are the request headers that the proxy itself added."""
+    request = one.request
+    headers = _headers(request.headers)
+    body, state = _body(request.raw_content, request.headers.get("content-encoding", ""))
+    response = None
+    if with_response and one.response is not None:
+        response = _response(one.response)
+    return Exchange(
+        client=client_of(one),
+        started_at=milliseconds(request.timestamp_start),
+        method=request.method,
+        url=request.pretty_url,
+        headers=headers,
+        body=body,
+        body_state=state,
+        response=response,
+        error=one.error.msg if one.error else None,
+        added_headers=own_headers,
+    )
+
+
+def _response(response: http.Response) -> Response:
+    kind = response.headers.get("content-type", "").lower()
+    at = milliseconds(response.timestamp_end or response.timestamp_start)
+    # Pictures, fonts and films carry no evidence: their bytes are not worth undoing.
+    if response.raw_content and not any(word in kind for word in TEXTUAL):
+        return Response(at, response.status_code, _headers(response.headers), None, "not_captured")
+    body, state = _body(response.raw_content, response.headers.get("content-encoding", ""))
+    return Response(at, response.status_code, _headers(response.headers), body, state)
+
+
+def _headers(headers: http.Headers) -> Headers:
+    return tuple(
+        (k.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for k, v in headers.fields
+    )
+
+
+def _body(raw: bytes | None, encoding: str) -> tuple[bytes | None, BodyState]:
+    if raw is None:
+        return None, "not_captured"
+    return decode(raw, encoding) if encoding else (raw, "complete")
+
+
+def read_flows(stream: BinaryIO, name: str) -> Iterator[Exchange | ReadNote]:
+    """The exchanges of a flow file. Raises CaptureError at damage, after every whole flow before it."""
+    reader = FlowReader(stream)
+    flows = iter(reader.stream())
+    index = 0
+    other = 0
+    while True:
+        try:
+            one = next(flows)
+        except StopIteration:
+            break
+        except exceptions.FlowReadException as error:
+            raise _damage(name, index, stream, error) from error
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+            # mitmproxy lets what a damaged record does to its own classes through.
+            raise _damage(name, index, stream, error) from error
+        index += 1
+        if not isinstance(one, http.HTTPFlow):
+            other += 1
+            continue
+        if one.request.method == "CONNECT" or (one.response is not None and one.response.status_code == 407):
+            continue
+        try:
+            yield exchange_from_flow(one)
+        except (ValueError, OverflowError, OSError) as error:
+            yield ReadNote("odd_entry", f"flow could not be read: {error}", f"flow {index}")
+    if other:
+        yield ReadNote("not_http", f"{other} flows that are not HTTP")
+
+
+def _damage(name: str, index: int, stream: BinaryIO, error: Exception) -> CaptureError:
+    text = str(error)
+    position = f"after {index} flows, byte {stream.tell()}"
+    if "version" in text:
+        return CaptureError(name, position, f"a newer mitmproxy wrote it ({text})", "Update mitmproxy and try again")
+    return CaptureError(
+        name, position, f"the flow file is damaged or cut ({text or type(error).__name__})",
+        "Save it again from mitmproxy; everything before was read",
+    )  # fmt: skip
