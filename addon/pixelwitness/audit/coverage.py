@@ -62,7 +62,7 @@ def _row(
     elif not seen and not here:
         result = "not_tested"
         notes.append("no page view was seen in this state")
-    elif any(h.word in ("unverified", "not_applicable") for h in here) or perhaps or blocked or not seen:
+    elif any(h.word != "compliant" for h in here) or perhaps or blocked or not seen:
         result = "unverified"
         notes += ["hits without a page view"] if not seen else []
     else:
@@ -71,6 +71,8 @@ def _row(
         notes.append(f"{len(perhaps)} sends may belong here: the state was not certain")
     if blocked:
         notes.append(f"{blocked} sends were tried and blocked in the browser")
+    if result == "unverified" and any(h.word == "violation" for h in here):
+        notes.append("the traffic suggests that this regime does not apply to the visitor")
     if all(h.word == "not_applicable" for h in here) and here:
         notes.append("not in force on that day")
     if not elsewhere:

@@ -126,12 +126,8 @@ def cookiebot(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> 
 
 def pairs(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
     """A list of `key:value` pairs. Parameters: `separator`, `key`, `granted`, `denied`, `chosen_key`, `chosen`."""
-    fields = dict(
-        (k.strip(), v.strip())
-        for k, _, v in (
-            p.partition(params.get("equals", ":")) for p in plain(value).split(params.get("separator", ","))[:500]
-        )
-    )
+    parts = [p.partition(params.get("equals", ":")) for p in plain(value).split(params.get("separator", ","))[:500]]
+    fields = {k.strip(): v.strip() for k, _, v in parts}
     return _by_fields(fields, params)
 
 

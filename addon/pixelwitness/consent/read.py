@@ -214,8 +214,15 @@ def _query(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:
 
 
 def _signal(
-    exchange: Exchange, source: Source, name: str, cmp: str | None, reading: Reading, ordinal: int, *, own_host: bool = False
-) -> Signal:  # fmt: skip
+    exchange: Exchange,
+    source: Source,
+    name: str,
+    cmp: str | None,
+    reading: Reading,
+    ordinal: int,
+    *,
+    own_host: bool = False,
+) -> Signal:
     page = exchange.fields.get("referer") or exchange.fields.get("origin")
     page = None if page == "null" else page
     same_site = bool(page) and property_of(page) == registrable_domain(exchange.host)

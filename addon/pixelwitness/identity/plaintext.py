@@ -28,8 +28,8 @@ EMAIL = re.compile(
     r"(?![A-Za-z0-9@-])(?!\.[A-Za-z0-9])"
 )
 NOT_DOMAINS = frozenset(
-    ["png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "ico", "css", "js", "mjs", "cjs", "map", "json", "html"]
-    + ["htm", "xml", "txt", "pdf", "mp4", "webm", "mp3", "woff", "woff2", "ttf", "min"]
+    {"png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "ico", "css", "js", "mjs", "cjs", "map", "json", "html"}
+    | {"htm", "xml", "txt", "pdf", "mp4", "webm", "mp3", "woff", "woff2", "ttf", "min"}
 )
 PHONE = re.compile(r"(?<![0-9A-Za-z+])\+[1-9](?:[ .()\-]{0,2}[0-9]){7,14}(?![0-9A-Za-z])")
 TEL = re.compile(r"\btel:\+?[0-9][0-9 .()\-]{6,20}[0-9]")

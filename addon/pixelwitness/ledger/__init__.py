@@ -1,0 +1,1 @@
+"""The ledger: an append-only chain of observations in SQLite, and the tables that follow from it."""

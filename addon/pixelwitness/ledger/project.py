@@ -1,0 +1,284 @@
+"""The public tables, rebuilt from a recording's observations and its judgement. Never the source of anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from pixelwitness.audit.model import HitVerdict, Judgement, Violation
+from pixelwitness.exchange import iso
+from pixelwitness.ledger.store import Ledger
+from pixelwitness.observations import BlindSpot, Hit, Observation, PageView, Signal
+from pixelwitness.rulebook import Rulebook
+
+BY_RUN = ("hits", "violations", "signals", "page_views", "exchanges")
+BY_RECORDING = ("coverage", "blind_spots", "traffic")
+PASSED_ON = frozenset({"preflight"})
+"""Observed kinds that judging turns into something else."""
+
+
+def project(
+    ledger: Ledger, recording: str, judgement: Judgement, regimes: Iterable[str], book: Rulebook, *,
+    provisional: bool, at: int,
+) -> None:  # fmt: skip
+    """Writes the public tables of a recording anew, in one transaction."""
+    tables = _tables(ledger, recording, judgement, book, provisional=provisional)
+    db = ledger.db
+    with db.atomic():
+        if provisional or _was_provisional(ledger, recording):
+            tables["revisions"] = list(_revisions(ledger, judgement, iso(at)))
+        runs = "(select id from runs where recording = ?)"
+        db.execute(
+            f"delete from identifiers where hit_id in (select id from hits where run_id in {runs})",  # noqa: S608
+            [recording],
+        )
+        for table in BY_RUN:
+            db.execute(f"delete from {table} where run_id in {runs}", [recording])  # noqa: S608  fixed names
+        for table in BY_RECORDING:
+            db.execute(f"delete from {table} where recording = ?", [recording])  # noqa: S608  fixed names
+        for table, rows in tables.items():
+            if rows:
+                db.table(table).insert_all(rows)
+        db.execute("update runs set regimes = ? where recording = ?", [json.dumps(list(regimes)), recording])
+
+
+def _tables(
+    ledger: Ledger, recording: str, judgement: Judgement, book: Rulebook, *, provisional: bool
+) -> dict[str, list[dict[str, Any]]]:
+    verdicts = {v.hit_id: v for v in judgement.verdicts}
+    exchanges: dict[str, dict[str, Any]] = {}
+    hits: dict[str, tuple[Hit, str]] = {}
+    captures: dict[str, str] = {}
+    signals: dict[str, tuple[Signal, str]] = {}
+    views: dict[str, tuple[PageView, str]] = {}
+    spots: list[tuple[BlindSpot, int]] = []
+    traffic: Counter[tuple[str, str, str]] = Counter()
+    for row, said, meta in ledger.observed(recording):
+        run = row["run_id"]
+        if row["kind"] == "request":
+            names = said.first_party.cookie_names if said.first_party else None
+            exchanges[row["id"]] = {
+                "id": row["id"],
+                "run_id": run,
+                "client": row["client"],
+                "started_at": iso(row["at"]),
+                "method": meta.get("method"),
+                "url": meta.get("url"),
+                "host": meta.get("host"),
+                "category": said.category,
+                "status": None,
+                "property": None,
+                "cookie_names": json.dumps(names) if names is not None else None,
+            }
+        elif row["kind"] == "response" and row["id"] in exchanges:
+            exchanges[row["id"]]["status"] = meta.get("status")
+        for hit in said.hits:
+            hits[hit.id] = (hit, run)
+            captures[hit.id] = str(meta.get("capture", ""))
+        signals.update({s.id: (s, run) for s in said.signals})
+        if said.page_view:
+            views[said.page_view.id] = (said.page_view, run)
+        spots += [(s, row["at"]) for s in said.blind_spots if s.kind not in PASSED_ON]
+        if row["kind"] == "traffic":
+            traffic.update(_traffic(ledger, row))
+    spots += [(s, s.at or 0) for s in judgement.blind_spots]
+    for hit, _ in hits.values():
+        if hit.exchange_id in exchanges and hit.id in verdicts:
+            exchanges[hit.exchange_id]["property"] = verdicts[hit.id].property
+    return {
+        "exchanges": list(exchanges.values()),
+        "hits": [_hit(h, verdicts.get(h.id), run) for h, run in hits.values()],
+        "identifiers": [_identifier(h.id, i) for h, _ in hits.values() for i in h.identifiers],
+        "signals": [_signal(s, judgement.signal_properties.get(s.id), run) for s, run in signals.values()],
+        "page_views": [_view(v, judgement.page_states.get(v.id, {}), run) for v, run in views.values()],
+        "violations": [
+            _violation(v, hits[v.hit_id][1], captures.get(v.hit_id, ""), provisional, book.digest)
+            for v in judgement.violations
+            if v.hit_id in hits
+        ],
+        "coverage": [
+            {"recording": recording, **c.model_dump(), "hits": json.dumps(c.hits)} for c in judgement.coverage
+        ],
+        "blind_spots": _blind_spots(spots, recording, book),
+        "traffic": [
+            {"recording": recording, "property": p, "host": h, "category": c, "requests": n}
+            for (p, h, c), n in sorted(traffic.items())
+        ],
+    }
+
+
+def _traffic(ledger: Ledger, row: dict[str, Any]) -> dict[tuple[str, str, str], int]:
+    import zlib
+
+    query = "select content from observation_parts where run_id = ? and seq = ? and name = 'counts'"
+    found = list(ledger.db.query(query, [row["run_id"], row["seq"]]))
+    counts = json.loads(zlib.decompress(found[0]["content"])) if found else {}
+    return {(p, h, c): n for key, n in counts.items() for p, h, c in [json.loads(key)]}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _bool(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _clean(row: dict[str, Any]) -> dict[str, Any]:
+    """Text that SQLite and its readers can hold: no lone surrogates, no NUL."""
+    return {
+        k: v.encode("utf-8", "replace").decode().replace("\0", "\ufffd") if isinstance(v, str) else v
+        for k, v in row.items()
+    }
+
+
+def _hit(hit: Hit, verdict: HitVerdict | None, run: str) -> dict[str, Any]:
+    v = verdict
+    return _clean(
+        {
+            "id": hit.id,
+            "exchange_id": hit.exchange_id,
+            "ordinal": hit.ordinal,
+            "run_id": run,
+            "vendor": hit.vendor,
+            "property": v.property if v else None,
+            "client": hit.client,
+            "occurred_at": iso(hit.occurred_at),
+            "event_time": iso(hit.event_time) if hit.event_time is not None else None,
+            "kind": hit.kind,
+            "tier": "identifier" if hit.tier == "contact" and hit.sets_identifier else hit.tier,
+            "event": hit.event,
+            "event_raw": hit.event_raw,
+            "action": hit.action,
+            "pixel_codes": _json(hit.pixel_codes),
+            "message_id": hit.message_id,
+            "event_id": hit.event_id,
+            "method": hit.method,
+            "transport": hit.transport,
+            "request_url": hit.request_url,
+            "page_url": hit.page_url,
+            "referrer": hit.page_referrer,
+            "attribution": v.attribution if v else None,
+            "consent_state": v.consent_state if v else None,
+            "possible_states": _json(v.possible_states) if v else None,
+            "effective_default": v.effective_default if v else None,
+            "opt_outs": _json(v.opt_outs) if v else None,
+            "cmp": v.cmp if v else None,
+            "verdicts": _json(v.verdicts) if v else None,
+            "reasons": _json(v.reasons) if v else None,
+            "mitigations": _json(v.mitigations) if v else None,
+            "limited_data_use": _bool(hit.limited_data_use),
+            "gpc": int(hit.gpc),
+            "partner": hit.partner,
+            "library_version": hit.library_version,
+            "first_party_host": int(hit.first_party_host),
+            "copy_of": v.copy_of if v else None,
+            "confidence": v.confidence if v else None,
+            "signals": _json(v.signals) if v else None,
+            "set_aside": _json(v.set_aside) if v else None,
+            "collected": _json(hit.collected),
+            "plaintext": _json([p.model_dump() for p in hit.plaintext]),
+            "body_sha256": hit.body_sha256,
+            "payload": _json(hit.payload) if hit.payload is not None else None,
+        }
+    )
+
+
+def _identifier(hit_id: str, one: Observation) -> dict[str, Any]:
+    row = one.model_dump()
+    return _clean({"hit_id": hit_id, **row, "diagnostics": _json(row["diagnostics"])})
+
+
+def _signal(signal: Signal, prop: str | None, run: str) -> dict[str, Any]:
+    row = signal.model_dump(exclude={"host", "page", "property", "expires_at"})
+    row |= {
+        "run_id": run,
+        "property": prop,
+        "observed_at": iso(signal.observed_at),
+        "effective_at": iso(signal.effective_at) if signal.effective_at is not None else None,
+        "choice_made": _bool(signal.choice_made),
+        "opt_out": _bool(signal.opt_out),
+        "detail": _json({**signal.detail, "host": signal.host, "page": signal.page}),
+    }
+    return _clean(row)
+
+
+def _view(view: PageView, state: dict[str, Any], run: str) -> dict[str, Any]:
+    return _clean(
+        {
+            "id": view.id,
+            "run_id": run,
+            "client": view.client,
+            "property": state.get("property"),
+            "viewed_at": iso(view.at),
+            "url": view.url,
+            "status": view.status,
+            "consent_state": state.get("consent_state"),
+            "gpc": int(view.gpc),
+            "prerendered": int(view.prerender),
+        }
+    )
+
+
+def _violation(violation: Violation, run: str, capture: str, provisional: bool, digest: str) -> dict[str, Any]:
+    row = violation.model_dump()
+    for name in ("pixel_codes", "opt_outs", "sent", "mitigations", "signals"):
+        row[name] = _json(row[name])
+    row |= {
+        "occurred_at": iso(violation.occurred_at),
+        "run_id": run,
+        "capture": capture,
+        "provisional": int(provisional),
+        "rules_digest": digest,
+    }
+    return _clean(row)
+
+
+def _blind_spots(spots: list[tuple[BlindSpot, int]], recording: str, book: Rulebook) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for spot, seen in spots:
+        at = iso(spot.at if spot.at is not None else seen)
+        what = _json([recording, spot.property, spot.client, spot.kind, spot.detail])
+        key = hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:24]
+        known = rows.get(key)
+        if known is not None:
+            known["first_at"], known["last_at"] = min(known["first_at"], at), max(known["last_at"], at)
+            known["count"] += 1
+            continue
+        rule = book.blind_spots.get(spot.kind)
+        rows[key] = _clean(
+            {
+                "id": key,
+                "recording": recording,
+                "property": spot.property,
+                "client": spot.client,
+                "kind": spot.kind,
+                "detail": spot.detail,
+                "remedy": rule.remedy if rule else "",
+                "first_at": at,
+                "last_at": at,
+                "count": 1,
+            }
+        )
+    return list(rows.values())
+
+
+def _was_provisional(ledger: Ledger, recording: str) -> bool:
+    query = "select 1 from violations where provisional = 1 and run_id in (select id from runs where recording = ?)"
+    return bool(list(ledger.db.query(query + " limit 1", [recording])))
+
+
+def _revisions(ledger: Ledger, judgement: Judgement, at: str) -> Iterable[dict[str, Any]]:
+    before = {r["id"]: json.loads(r["verdicts"] or "{}") for r in ledger.db.query("select id, verdicts from hits")}
+    for verdict in judgement.verdicts:
+        for regime, was in before.get(verdict.hit_id, {}).items():
+            became = verdict.verdicts.get(regime)
+            if became is not None and became != was:
+                why = verdict.reasons.get(regime, "")
+                yield {
+                    "hit_id": verdict.hit_id, "regime": regime, "revised_at": at, "was": was, "became": became,
+                    "reason": why,
+                }  # fmt: skip

@@ -1,0 +1,87 @@
+"""The tables of a ledger, as migrations. `docs/ledger.md` documents them; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("pixelwitness")
+
+RUNS = {
+    "id": str, "recording": str, "kind": str, "program": str, "mitmproxy": str, "rules_digest": str, "options": str,
+    "inputs": str, "regimes": str, "started_at": str, "finished_at": str, "chain_head": str, "observations": int,
+    "complete": int, "note": str,
+}  # fmt: skip
+HITS = {
+    "id": str, "exchange_id": str, "ordinal": int, "run_id": str, "vendor": str, "property": str, "client": str,
+    "occurred_at": str, "event_time": str, "kind": str, "tier": str, "event": str, "event_raw": str, "action": str,
+    "pixel_codes": str, "message_id": str, "event_id": str, "method": str, "transport": str, "request_url": str,
+    "page_url": str, "referrer": str, "attribution": str, "consent_state": str, "possible_states": str,
+    "effective_default": str, "opt_outs": str, "cmp": str, "verdicts": str, "reasons": str, "mitigations": str,
+    "limited_data_use": int, "gpc": int, "partner": str, "library_version": str, "first_party_host": int,
+    "copy_of": str, "confidence": str, "signals": str, "set_aside": str, "collected": str, "plaintext": str,
+    "body_sha256": str, "payload": str,
+}  # fmt: skip
+VIOLATIONS = {
+    "id": str, "rule": str, "severity": str, "regime": str, "vendor": str, "property": str, "client": str,
+    "occurred_at": str, "tier": str, "event": str, "pixel_codes": str, "request_url": str, "page_url": str,
+    "consent_state": str, "effective_default": str, "opt_outs": str, "cmp": str, "sent": str, "mitigations": str,
+    "confidence": str, "applicability": str, "explanation": str, "remedy": str, "citation": str, "hit_id": str,
+    "signals": str, "run_id": str, "capture": str, "provisional": int, "rules_digest": str,
+}  # fmt: skip
+SIGNALS = {
+    "id": str, "exchange_id": str, "run_id": str, "property": str, "client": str, "observed_at": str,
+    "effective_at": str, "source": str, "cmp": str, "name": str, "level": str, "state": str, "reason": str,
+    "choice_made": int, "effective_default": str, "opt_out": int, "opt_out_kind": str, "region": str, "detail": str,
+}  # fmt: skip
+PAGE_VIEWS = {
+    "id": str, "run_id": str, "client": str, "property": str, "viewed_at": str, "url": str, "status": int,
+    "consent_state": str, "gpc": int, "prerendered": int,
+}  # fmt: skip
+EXCHANGES = {
+    "id": str, "run_id": str, "client": str, "started_at": str, "method": str, "url": str, "host": str,
+    "category": str, "status": int, "property": str, "cookie_names": str,
+}  # fmt: skip
+COVERAGE = {
+    "recording": str, "property": str, "regime": str, "state": str, "page_views": int, "hits": str, "result": str,
+    "control_hits": int, "note": str,
+}  # fmt: skip
+BLIND_SPOTS = {
+    "id": str, "recording": str, "property": str, "client": str, "kind": str, "detail": str, "remedy": str,
+    "first_at": str, "last_at": str, "count": int,
+}  # fmt: skip
+TRAFFIC = {"recording": str, "property": str, "host": str, "category": str, "requests": int}
+IDENTIFIERS = {
+    "hit_id": str, "field": str, "name": str, "form": str, "collected": str, "value": str, "diagnostics": str,
+}  # fmt: skip
+REVISIONS = {
+    "hit_id": str, "regime": str, "revised_at": str, "was": str, "became": str, "reason": str,
+}  # fmt: skip
+
+
+@migrations()
+def create(db: Database) -> None:
+    """Observations first; everything else follows from them."""
+    observations = {
+        "run_id": str, "seq": int, "id": str, "kind": str, "client": str, "exchange_id": str, "at": int,
+        "prev_hash": str, "hash": str,
+    }  # fmt: skip
+    parts = {
+        "run_id": str, "seq": int, "name": str, "digest": str, "salt": str, "size": int, "form": str, "content": bytes,
+    }  # fmt: skip
+    db.table("observations").create(observations, pk=("run_id", "seq"), strict=True)
+    db.table("observations").create_index(["kind", "id"], unique=True)
+    db.table("observation_parts").create(parts, pk=("run_id", "seq", "name"), strict=True)
+    db.table("runs").create(RUNS, pk="id", strict=True)
+    db.table("hits").create(HITS, pk="id", strict=True)
+    db.table("violations").create(VIOLATIONS, pk="id", strict=True)
+    db.table("violations").create_index(["hit_id", "rule", "regime"], unique=True)
+    db.table("signals").create(SIGNALS, pk="id", strict=True)
+    db.table("page_views").create(PAGE_VIEWS, pk="id", strict=True)
+    db.table("exchanges").create(EXCHANGES, pk="id", strict=True)
+    db.table("coverage").create(COVERAGE, pk=("recording", "property", "regime", "state"), strict=True)
+    db.table("blind_spots").create(BLIND_SPOTS, pk="id", strict=True)
+    db.table("traffic").create(TRAFFIC, pk=("recording", "property", "host", "category"), strict=True)
+    db.table("identifiers").create(IDENTIFIERS, strict=True)
+    db.table("identifiers").create_index(["hit_id"])
+    db.table("revisions").create(REVISIONS, strict=True)
