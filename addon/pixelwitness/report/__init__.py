@@ -1,0 +1,1 @@
+"""Reports: pure re-runs over the ledger's public tables."""

@@ -1,0 +1,171 @@
+"""What a ledger says of one recording, gathered from its public tables for any kind of report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pixelwitness.audit.model import COVERAGE_STATES
+from pixelwitness.ledger.store import Ledger, LedgerError
+from pixelwitness.observations import TIERS
+from pixelwitness.rulebook import Rulebook
+from pixelwitness.rulebook.law import SEVERITIES
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class CoverageRow(_Model):
+    """One line of a coverage table; `hits` counts sends by tier."""
+
+    state: str
+    page_views: int
+    hits: dict[str, int]
+    result: str
+    control_hits: int | None
+    note: str
+
+
+class Group(_Model):
+    """All violations of one rule under one regime on one property. `violations` are rows of the table."""
+
+    rule: str
+    title: str
+    regime: str
+    severity: str
+    applicability: str
+    citation: str
+    remedy: str
+    violations: list[dict[str, Any]]
+
+
+class PropertySummary(_Model):
+    """One audited site or app."""
+
+    property: str
+    hits: int
+    verdicts: dict[str, dict[str, int]]
+    """By regime: how many sends got which verdict."""
+    coverage: dict[str, list[CoverageRow]]
+    """By regime."""
+    groups: list[Group]
+
+
+class Summary(_Model):
+    """One recording: its runs, its properties with pixel traffic first, blind spots, traffic by class."""
+
+    run: str
+    complete: bool
+    note: str
+    started_at: str
+    chain_head: str
+    inputs: list[str]
+    regimes: dict[str, str]
+    properties: list[PropertySummary]
+    quiet: list[str]
+    """Properties whose pages were seen, without any hit."""
+    unplaced_hits: int
+    blind_spots: list[dict[str, Any]]
+    traffic: dict[str, int]
+    provisional: bool
+
+
+def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary:
+    """The summary of a run's recording; the newest run where none is named. Raises LedgerError."""
+    runs = list(ledger.db.query("select * from runs order by started_at desc, rowid desc"))
+    chosen = next((r for r in runs if run in (None, r["id"])), None)
+    if chosen is None:
+        known = ", ".join(r["id"] for r in runs) or "none"
+        raise LedgerError(f"{ledger.path}: has no run {run or ''}. Its runs: {known}")
+    recording = chosen["recording"]
+    within = "run_id in (select id from runs where recording = ?)"
+
+    def rows(query: str) -> list[dict[str, Any]]:
+        return list(ledger.db.query(query.replace("WITHIN", within), [recording]))
+
+    hits = rows("select property, verdicts, copy_of from hits where WITHIN")
+    violations = rows("select * from violations where WITHIN order by occurred_at, id")
+    coverage = rows("select * from coverage where recording = ?")
+    spots = rows("select * from blind_spots where recording = ? order by count desc, kind")
+    traffic = Counter(
+        {
+            r["category"]: r["n"]
+            for r in rows(
+                "select category, sum(requests) as n from traffic where recording = ? group by category order by n desc"
+            )
+        }
+    )
+    regimes = list(json.loads(chosen["regimes"]))
+    seen = sorted({h["property"] for h in hits if h["property"]})
+    tried = {s["property"] for s in spots if s["kind"] == "blocked_send"}
+    return Summary(
+        run=chosen["id"],
+        complete=bool(chosen["complete"]),
+        note=chosen["note"] or "",
+        started_at=chosen["started_at"],
+        chain_head=chosen["chain_head"],
+        inputs=[i["name"] for i in json.loads(chosen["inputs"])],
+        regimes={r: book.regimes[r].name if r in book.regimes else r for r in regimes},
+        properties=[_property(p, regimes, hits, violations, coverage, book) for p in seen],
+        quiet=sorted({c["property"] for c in coverage} - set(seen) - tried),
+        unplaced_hits=sum(1 for h in hits if not h["property"]),
+        blind_spots=spots,
+        traffic=dict(traffic.most_common()),
+        provisional=any(v["provisional"] for v in violations),
+    )  # fmt: skip
+
+
+def _property(
+    name: str, regimes: list[str], hits: list[dict[str, Any]], violations: list[dict[str, Any]],
+    coverage: list[dict[str, Any]], book: Rulebook,
+) -> PropertySummary:  # fmt: skip
+    own = [h for h in hits if h["property"] == name and not h["copy_of"]]
+    words: dict[str, Counter[str]] = {r: Counter() for r in regimes}
+    for hit in own:
+        for regime, word in json.loads(hit["verdicts"] or "{}").items():
+            words.setdefault(regime, Counter())[word] += 1
+    tables: dict[str, list[CoverageRow]] = {}
+    for row in sorted(coverage, key=lambda c: COVERAGE_STATES.index(c["state"])):
+        if row["property"] == name:
+            row = {**row, "hits": json.loads(row["hits"])}
+            tables.setdefault(row["regime"], []).append(CoverageRow.model_validate(row))
+    return PropertySummary(
+        property=name,
+        hits=len(own),
+        verdicts={r: dict(w) for r, w in words.items()},
+        coverage=tables,
+        groups=_groups([v for v in violations if v["property"] == name], book),
+    )
+
+
+def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
+    grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for violation in violations:
+        for field in ("pixel_codes", "opt_outs", "sent", "mitigations", "signals"):
+            violation[field] = json.loads(violation[field] or "[]")
+        grouped.setdefault((violation["rule"], violation["regime"]), []).append(violation)
+    made = []
+    for (rule, regime), rows in grouped.items():
+        worst = max((r["severity"] for r in rows), key=SEVERITIES.index)
+        made.append(
+            Group(
+                rule=rule,
+                title=book.findings[rule].title if rule in book.findings else rule,
+                regime=regime,
+                severity=worst,
+                applicability=rows[0]["applicability"],
+                citation=rows[0]["citation"],
+                remedy=rows[0]["remedy"],
+                violations=rows,
+            )
+        )
+    return sorted(made, key=lambda g: (-SEVERITIES.index(g.severity), g.regime, g.rule))
+
+
+def tiers_in_order(hits: dict[str, int]) -> list[tuple[str, int]]:
+    """Counts by tier, the least first."""
+    return [(t, hits[t]) for t in TIERS if hits.get(t)]

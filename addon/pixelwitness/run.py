@@ -1,0 +1,147 @@
+"""One run: exchanges in, observations into the ledger, judgement out. Live and replay both go this way."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+from pixelwitness.audit.judge import judge
+from pixelwitness.audit.model import Judgement
+from pixelwitness.consent.read import claimed_cookies
+from pixelwitness.exchange import Exchange
+from pixelwitness.ingest import observe_request, observe_response
+from pixelwitness.ledger.project import project
+from pixelwitness.ledger.store import Ledger, Record
+from pixelwitness.observations import BlindSpot, Observed, Signal
+from pixelwitness.pixels.decode import page_of
+from pixelwitness.property import host_of, property_of, registrable_domain
+from pixelwitness.rulebook import Rulebook
+from pixelwitness.rulebook.law import Regime
+
+DEFAULT_REGIMES = ("eu", "us-ca")
+
+
+def now() -> int:
+    """The present, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def program() -> str:
+    """Name and version of this program, and of the Python that runs it."""
+    return f"pixelwitness {_version('pixelwitness')}, Python {platform.python_version()}"
+
+
+def mitmproxy_version() -> str:
+    """The installed mitmproxy."""
+    return _version("mitmproxy")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which hosts are the auditor's business; empty: all."""
+
+    hosts: tuple[str, ...] = ()
+
+    def covers(self, exchange: Exchange) -> bool:
+        """Whether an exchange is a host's in scope, or belongs to a page of one."""
+        if not self.hosts:
+            return True
+        named = [exchange.host, host_of(page_of(exchange)), host_of(exchange.fields.get("origin"))]
+        return any(self._in(host) for host in named if host)
+
+    def covers_hit(self, observed: Observed) -> bool:
+        """Whether a message names a page in scope in its payload."""
+        pages = [host_of(url) for hit in observed.hits for url in (hit.page_url, hit.page_referrer)]
+        return any(self._in(host) for host in pages if host)
+
+    def _in(self, host: str) -> bool:
+        return any(host == h or host.endswith("." + h) for h in self.hosts)
+
+
+@dataclass
+class Tally:
+    """Requests by property, host and class, for the `traffic` table."""
+
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def add(self, exchange: Exchange, category: str) -> None:
+        """Counts one request under the page that it belongs to, or under its own host."""
+        prop = property_of(page_of(exchange)) or registrable_domain(exchange.host)
+        self.counts[prop, exchange.host, category] += 1
+
+    def record(self, key: str, at: int) -> Record:
+        """The counts as a record; the same key is written only once."""
+        counts = {json.dumps(k): n for k, n in self.counts.items()}
+        return Record("traffic", Observed(), at, id=key, counts=counts)
+
+
+def speaks(observed: Observed) -> bool:
+    """Whether an observation holds anything that is worth keeping."""
+    o = observed
+    return bool(o.hits or o.signals or o.blind_spots or o.page_view or o.first_party or o.frame)
+
+
+def request_record(exchange: Exchange, book: Rulebook, scope: Scope, tally: Tally, capture: str = "") -> Record | None:
+    """A request as a record; None where it says nothing or is out of scope."""
+    inside = scope.covers(exchange)
+    observed = observe_request(exchange, book)
+    if not inside and not scope.covers_hit(observed):
+        return None
+    tally.add(exchange, observed.category)
+    if not speaks(observed):
+        return None
+    return Record("request", observed, exchange.started_at, exchange, capture=capture)
+
+
+def response_record(exchange: Exchange, book: Rulebook, scope: Scope, capture: str = "") -> Record | None:
+    """A response as a record; None where it adds nothing or is out of scope."""
+    if exchange.response is None:
+        return None
+    observed = observe_response(exchange, book)
+    if not scope.covers(exchange) and not scope.covers_hit(observe_request(exchange, book)):
+        return None
+    if not speaks(observed) and not (observed.category.startswith("pixel_") or observed.category == "app_sdk"):
+        return None
+    return Record("response", observed, exchange.response.at, exchange, capture=capture)
+
+
+def spot_record(spot: BlindSpot, key: str, at: int) -> Record:
+    """A blind spot without an exchange as a record."""
+    return Record("blind_spot", Observed(blind_spots=(spot,)), at, id=key)
+
+
+def mark_record(mark: Signal) -> Record:
+    """An auditor's mark as a record."""
+    return Record("mark", Observed(signals=(mark,)), mark.observed_at, id=mark.id)
+
+
+def write(ledger: Ledger, run_id: str, batch: Sequence[Record], book: Rulebook, *, keep_plaintext: bool) -> int:
+    """Writes records with the masking that the rules ask for."""
+
+    def claims(names: Iterable[str]) -> frozenset[str]:
+        return claimed_cookies(names, book)
+
+    return ledger.record(run_id, batch, claims, keep_plaintext=keep_plaintext)
+
+
+def judge_recording(
+    ledger: Ledger, run_id: str, regimes: Sequence[Regime], book: Rulebook, *, named: Iterable[str] = (),
+    provisional: bool = False,
+) -> Judgement:  # fmt: skip
+    """Judges the recording that a run belongs to, and writes the public tables anew."""
+    recording = ledger.recording_of(run_id)
+    judgement = judge(ledger.rows(recording), regimes, book, frozenset(named))
+    project(ledger, recording, judgement, [r.id for r in regimes], book, provisional=provisional, at=now())
+    return judgement
