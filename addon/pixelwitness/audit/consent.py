@@ -186,9 +186,20 @@ def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
     holds = rules.answer_holds_days * DAY
     began = signal.effective_at if since is not None and signal.effective_at is not None else None
     expires = signal.expires_at or (began + holds if began is not None and value in ("granted", "denied") else None)
+    stamp = signal.effective_at - clock.offset if since is not None and signal.effective_at is not None else seen
     return Evidence(
-        value, seen, by, since, signal.id, signal.reason, expires, written, signal.host, signal.choice_made
-    )  # fmt: skip
+        value,
+        seen,
+        by,
+        since,
+        signal.id,
+        reason=signal.reason,
+        expires=expires,
+        written=written,
+        host=signal.host,
+        choice_made=signal.choice_made,
+        stamp=stamp,
+    )
 
 
 def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock: Clock, rules: Judging) -> System:
@@ -390,7 +401,7 @@ def _result(system: System, level: Level, reading: AtMoment, settled: list[Evide
         level=level,
         signals=tuple(dict.fromkeys(e.signal for e in deciding)),
         confirmed=reading.confirmed,
-        since=current.by if current is not None else None,
+        since=(current.stamp or current.by) if current is not None else None,
         withdrawn=withdrawn,
         no_mechanism=system.id == "" and level == "none" and not deciding,
         conflict=reading.reason == "signal_conflict",

@@ -35,6 +35,8 @@ class Evidence:
     """An act at this moment (a CMP's call, an auditor's mark, a Set-Cookie), not a state that was found."""
     host: str | None = None
     choice_made: bool | None = None
+    stamp: int | None = None
+    """The moment to name in a sentence: the stamp in the recorder's time, else when it was seen."""
 
 
 @dataclass(frozen=True)
