@@ -109,10 +109,11 @@ class Exchange:
 
     @cached_property
     def fields(self) -> dict[str, str]:
-        """Request headers by lower-case name; repeated ones joined as RFC 9110 says (cookies by `; `)."""
+        """Request headers by lower-case name, as text; repeated ones joined as RFC 9110 says (cookies by `; `)."""
         joined: dict[str, str] = {}
         for name, value in self.headers:
             key = name.lower()
+            value = value if value.isascii() else value.encode("utf-8", "replace").decode()
             joined[key] = f"{joined[key]}{'; ' if key == 'cookie' else ', '}{value}" if key in joined else value
         return joined
 

@@ -32,7 +32,7 @@ NOT_DOMAINS = frozenset(
     | {"htm", "xml", "txt", "pdf", "mp4", "webm", "mp3", "woff", "woff2", "ttf", "min"}
 )
 PHONE = re.compile(r"(?<![0-9A-Za-z+])\+[1-9](?:[ .()\-]{0,2}[0-9]){7,14}(?![0-9A-Za-z])")
-TEL = re.compile(r"\btel:\+?[0-9][0-9 .()\-]{6,20}[0-9]")
+TEL = re.compile(r"\btel:[0-9][0-9 .()\-]{6,20}[0-9]")
 PHONE_KEY = re.compile(r"(?:^|[._\-])(?:phone|telephone|tel|mobile|msisdn|cellphone|phone_?number)s?$", re.I)
 BARE_PHONE = re.compile(r"^\+?[0-9][0-9 .()\-]{5,20}[0-9]$")
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=%-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")

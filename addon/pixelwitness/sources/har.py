@@ -10,6 +10,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
@@ -26,7 +27,7 @@ MAX_HEADERS = 10_000
 def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | ReadNote]:
     """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it."""
     index = 0
-    entries = ijson.items(stream, "log.entries.item", use_float=True)
+    entries = ijson.items(stream, "log.entries.item")
     while True:
         try:
             entry = next(entries)
@@ -165,7 +166,7 @@ def _response(entry: dict[str, Any], started: int, problems: list[str]) -> Respo
     if status <= 0:
         return None
     took = entry.get("time")
-    lasted = int(took) if isinstance(took, int | float) and 0 < took < 86_400_000 else 0
+    lasted = int(took) if isinstance(took, int | float | Decimal) and 0 < took < 86_400_000 else 0
     content = response.get("content")
     body: bytes | None = None
     if isinstance(content, dict) and isinstance(content.get("text"), str):

@@ -39,7 +39,7 @@ def exchange_from_flow(
         client=client_of(one),
         started_at=milliseconds(request.timestamp_start),
         method=request.method,
-        url=request.pretty_url,
+        url=request.pretty_url.encode("utf-8", "replace").decode(),
         headers=headers,
         body=body,
         body_state=state,

@@ -45,7 +45,20 @@ def parse(raw: bytes) -> Any:
         value = json.loads(text.decode("utf-8", "replace"), parse_int=_integer, parse_constant=str)
     except (ValueError, RecursionError):
         return None
+    if b"\\ud" in text.lower():
+        value = _without_surrogates(value)
     return value if isinstance(value, dict | list) else None
+
+
+def _without_surrogates(value: Any) -> Any:
+    """JSON may escape half a character, which no database and no terminal can take."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(v) for v in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value
 
 
 def _integer(digits: str) -> Any:
@@ -82,7 +95,7 @@ def _decoded(text: str) -> Any:
     """Base64 or base64url, padded or not, of JSON."""
     bare = text.replace(" ", "+").rstrip("=")
     if len(bare) < 4 or not re.fullmatch(r"[A-Za-z0-9+/_-]+", bare):
-        return parse(text.encode("latin-1"))
+        return parse(text.encode("utf-8", "replace"))
     try:
         raw = base64.b64decode(bare.translate(str.maketrans("-_", "+/")) + "=" * (-len(bare) % 4))
     except (binascii.Error, ValueError):

@@ -1,0 +1,75 @@
+"""Clear text is found through encodings, and what only looks like it is not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixelwitness.identity.plaintext import find
+from pixelwitness.mask import mask_body, mask_headers, mask_json, mask_text
+
+EMAIL = "jane.doe@example.com"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EMAIL, f"mailto:{EMAIL}", f"https://shop.example/?e={EMAIL}", f"https://shop.example/u/{EMAIL}",
+        f"https://shop.example/?e={quote(EMAIL)}", quote(quote(EMAIL)), json.dumps({"a": json.dumps({"b": EMAIL})}),
+        base64.b64encode(f"user={EMAIL}".encode()).decode(), base64.urlsafe_b64encode(EMAIL.encode()).decode(),
+        "jane&#46;doe&#64;example.com", "Jane <jane.doe@Example.com>",
+    ],
+)  # fmt: skip
+def test_found_and_masked(text: str) -> None:
+    assert [p.kind for p in find(text, "x")][:1] == ["email"]
+    masked = mask_text(text)
+    assert not find(masked, "x")
+    assert mask_text(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "logo@2x.png", "sprite@1x.webp", "/npm/pkg@1.2.3/dist/x.js", "https://abc123@o1.ingest.sentry.io/4", "<#EMAIL#>",
+        "https://user:word@host.example/", "@handle", "a@b", "99.95", "1745853750673", "2133734253", "C8J7IKS8D8GECQQUIMM0",
+        "messageId-1745853750673-9572865390382", "86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d",
+        "react@latest.js", "+1", "2+2=4", "2025-04-28T15:22:30+0000", "1+234567890123456789",
+    ],
+)  # fmt: skip
+def test_look_alikes(text: str) -> None:
+    assert find(text, "x") == []
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize("text", ["+12133734253", "+49 30 901820", "tel:+1-213-373-4253", "call +1 (213) 373-4253 now"])
+def test_phones(text: str) -> None:
+    assert [p.kind for p in find(text, "x")] == ["phone"]
+    assert not find(mask_text(text), "x")
+
+
+def test_a_bare_number_is_a_phone_only_under_a_name_that_says_so() -> None:
+    assert [p.where for p in find({"phone": "2133734253", "order_id": "2133734253"}, "")] == ["phone"]
+    assert mask_json({"phone": 2133734253}) == {"phone": "[masked:phone]"}
+
+
+def test_headers_never_keep_credentials_or_unclaimed_cookies() -> None:
+    headers = (("Authorization", "Bearer x"), ("Cookie", "sid=secret; OptanonConsent=a=1"), ("Referer", f"https://x/?{EMAIL}"),
+               ("Set-Cookie", "sid=secret; Path=/"))  # fmt: skip
+    masked = dict(mask_headers(headers, {"OptanonConsent"}))
+    assert masked["Cookie"] == "sid=[masked]; OptanonConsent=a=1"
+    assert masked["Set-Cookie"] == "sid=[masked]; Path=/"
+    assert "Bearer x" not in masked["Authorization"]
+    assert EMAIL not in masked["Referer"]
+
+
+@given(st.text(max_size=60), st.text(max_size=20))
+def test_masking_leaves_nothing_to_find(before: str, after: str) -> None:
+    text = f"{before} {EMAIL} {after}"
+    masked = mask_text(text)
+    assert EMAIL not in masked
+    assert EMAIL.encode() not in mask_body(text.encode("utf-8", "replace"))

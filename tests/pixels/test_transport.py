@@ -1,0 +1,114 @@
+"""The same message by every way that it can travel, and messages that are none."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixelwitness.classify import classify
+from pixelwitness.exchange import Exchange
+from pixelwitness.observations import Hit
+from pixelwitness.pixels.decode import hits
+from support import BOOK, START, body
+
+URL = "https://analytics.tiktok.com/api/v2/pixel"
+MESSAGE = body("AddToCart", user={"email": "a" * 64}, properties={"name": "Zubehör +/?="})
+RAW = json.dumps(MESSAGE, ensure_ascii=False).encode()
+
+
+def decoded(exchange: Exchange) -> tuple[tuple[Hit, ...], tuple]:
+    return hits(exchange, classify(exchange, BOOK), BOOK)
+
+
+def post(raw: bytes, kind: str = "text/plain", url: str = URL) -> Exchange:
+    return Exchange("c", START, "POST", url, (("Content-Type", kind),), raw)
+
+
+def get(value: str) -> Exchange:
+    return Exchange("c", START, "GET", f"{URL}?analytics_message={value}", (), b"")
+
+
+URLSAFE = base64.urlsafe_b64encode(RAW).decode()
+STANDARD = base64.b64encode(RAW).decode()
+MULTIPART = b'--x\r\nContent-Disposition: form-data; name="d"\r\n\r\n' + RAW + b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        post(RAW),
+        post(RAW, "application/json"),
+        post(RAW, "application/x-www-form-urlencoded"),
+        post(b"\xef\xbb\xbf" + RAW),
+        post(urlencode({"data": RAW.decode()}).encode(), "application/x-www-form-urlencoded"),
+        post(URLSAFE.encode()),
+        post(MULTIPART, "multipart/form-data; boundary=x"),
+        get(URLSAFE),
+        get(URLSAFE.rstrip("=")),
+        get(quote(STANDARD, safe="")),
+        get(STANDARD.rstrip("=")),
+        post(RAW, url="https://metrics.shop.example/api/v2/pixel"),
+        post(RAW, url="https://shop.example/collect"),
+    ],
+    ids=["text", "json", "form-type", "bom", "form", "base64", "multipart", "image", "unpadded", "percent", "standard",
+         "own-host", "own-path"],
+)  # fmt: skip
+def test_the_same_hit_whatever_carries_it(exchange: Exchange) -> None:
+    (hit,), spots = decoded(exchange)
+    assert not spots
+    assert (hit.event, hit.tier, hit.pixel_codes, hit.payload) == (
+        "AddToCart", "advanced_matching", ("D0ME9HRC77U4Q9G3Q7A0",), MESSAGE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [(b"", "unreadable_body"), (b"not json", "unreadable_body"), (b"[" * 100_000, "unreadable_body"),
+     (b'{"a":' * 100_000, "unreadable_body"), (b"\x00\xff" * 50, "unreadable_body"), (None, "body_not_captured")],
+)  # fmt: skip
+def test_what_cannot_be_read_is_a_hit_and_a_blind_spot(raw: bytes | None, kind: str) -> None:
+    exchange = Exchange("c", START, "POST", URL, (), raw, "complete" if raw is not None else "not_captured")
+    (hit,), (spot,) = decoded(exchange)
+    assert (hit.kind, spot.kind) == ("unreadable", kind)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = ["event", "context", "properties", "timestamp", "limited_data_use", "action", "message_id",
+          "auto_collected_properties", "signal_diagnostic_labels", "_inspection", "batch", "data"]  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), values))
+def test_any_value_in_any_field_is_a_hit(fields: dict) -> None:
+    raw = json.dumps({**MESSAGE, **fields}).encode("utf-8", "replace")
+    found, _ = decoded(post(raw))
+    assert found
+    for hit in found:
+        hit.model_dump_json()
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_at_least_an_unreadable_hit(raw: bytes) -> None:
+    assert decoded(post(raw))[0]
+
+
+@given(st.recursive(values, lambda v: st.fixed_dictionaries({"code": v}), max_leaves=3))
+def test_a_context_of_any_shape(context: object) -> None:
+    raw = json.dumps({"event": "x", "context": {"pixel": context, "page": context, "user": context}}).encode()
+    assert decoded(post(raw))[0]
+
+
+def test_a_first_party_message_needs_the_whole_shape() -> None:
+    lookalike = json.dumps(
+        {"context": {"pixel": {"code": 1}, "library": {"name": "other"}}, "x": '"pixel.js"'}
+    ).encode()
+    assert decoded(post(lookalike, url="https://shop.example/x")) == ((), ())
+    assert decoded(Exchange("c", START, "GET", "https://shop.example/x?analytics_message=e30", (), b"")) == ((), ())
