@@ -282,6 +282,7 @@ def main() -> None:
     os.umask(0o077)
     try:
         cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -21,7 +21,10 @@ class SeenView:
 
 @dataclass(frozen=True)
 class SeenHit:
-    """A send of a property under one regime. `maybe` are the states that were possible and not certain."""
+    """A send of a property under one regime.
+
+    `maybe` are the states that were possible, not certain, and in which it would not be compliant.
+    """
 
     property: str
     regime: str

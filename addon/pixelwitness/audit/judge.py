@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pixelwitness.audit.consent import ConsentAt, ConsentTimeline
@@ -202,11 +202,21 @@ def _judge_hit(
 
 def _seen_hit(case: _Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails: bool) -> SeenHit:
     states = _coverage_states(case.consent, gpc)
-    maybe: frozenset[CoverageState] = frozenset()
+    maybe: set[CoverageState] = set()
     if len(case.consent.possible) > 1:
-        maybe = frozenset(s for s in _states(case.consent) if s not in states)
+        for state in _states(case.consent):
+            # Where it would be compliant if this state were the true one, it leaves that state's row alone.
+            alone = replace(case.consent, possible=frozenset({state}))
+            if decide(regime, case.hit, alone, case.opt_outs).word != "compliant":
+                maybe.add(state)
     return SeenHit(
-        case.place.property or "", regime.id, tier_of(case.hit), states, maybe, word, fails and word == "violation"
+        case.place.property or "",
+        regime.id,
+        tier_of(case.hit),
+        states,
+        frozenset(maybe),
+        word,
+        fails and word == "violation",
     )
 
 
