@@ -221,7 +221,7 @@ def mark(text: str, db: Path, at: str | None, client: str | None, prop: str | No
     signal = mark_signal(moment, text, client=client, property=prop, book=book)
     try:
         ledger = open_ledger(db, create=False)
-        query = "select id, complete, regimes from runs order by started_at desc, rowid desc"
+        query = "select id, complete, regimes, named from runs order by started_at desc, rowid desc"
         rows = [r for r in ledger.db.query(query) if run in (None, r["id"])]
         if not rows:
             raise UsableError(f"{db}: has no run to put the mark into")
@@ -230,7 +230,7 @@ def mark(text: str, db: Path, at: str | None, client: str | None, prop: str | No
             import json
 
             chosen = [book.regimes[r] for r in json.loads(rows[0]["regimes"]) if r in book.regimes]
-            judge_recording(ledger, rows[0]["id"], chosen, book)
+            judge_recording(ledger, rows[0]["id"], chosen, book, named=json.loads(rows[0]["named"]))
         ledger.close()
     except LedgerError as error:
         raise UsableError(str(error)) from error

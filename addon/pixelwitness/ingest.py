@@ -85,10 +85,20 @@ def _is_top_document(exchange: Exchange, classified: Classified) -> bool:
     destination = fields.get("sec-fetch-dest")
     if destination is not None:
         return destination == "document"
-    if not is_document(exchange) or classified.category not in ("document", "other"):
+    if classified.category not in ("document", "other"):
+        return False
+    if not is_document(exchange) and not _looks_like_a_page(exchange):
         return False
     referer = property_of(fields.get("referer"))
     return referer is None or referer == registrable_domain(exchange.host)
+
+
+def _looks_like_a_page(exchange: Exchange) -> bool:
+    """For recorders that leave out what browsers say: a GET that names no wish and got HTML."""
+    if exchange.method != "GET" or exchange.response is None or "accept" in exchange.fields:
+        return False
+    kinds = header_values(exchange.response.headers, "content-type")
+    return "origin" not in exchange.fields and any(k.lower().startswith("text/html") for k in kinds)
 
 
 def _page_view(exchange: Exchange) -> PageView:
@@ -128,9 +138,11 @@ def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> Fi
     site = fields.get("sec-fetch-site")
     page = property_of(fields.get("referer") or fields.get("origin"))
     own = registrable_domain(exchange.host)
-    if not top and not (site in ("same-origin", "same-site") or (site is None and page == own)):
-        return None
     header = fields.get("cookie")
+    # Without Sec-Fetch-Site and without a page, a request that carries cookies still shows the site's jar.
+    unplaced = site is None and page is None and header is not None
+    if not top and not (site in ("same-origin", "same-site") or (site is None and page == own) or unplaced):
+        return None
     names = tuple(dict.fromkeys(p.partition("=")[0].strip() for p in header.split(";")))[:MAX_NAMES] if header else None
     # A navigation from another site leaves Strict cookies out: an empty jar is then shown only by no cookie at all.
     crossing = site == "cross-site" and (exchange.method != "GET" or names is not None)

@@ -142,6 +142,8 @@ def judge_recording(
 ) -> Judgement:  # fmt: skip
     """Judges the recording that a run belongs to, and writes the public tables anew."""
     recording = ledger.recording_of(run_id)
-    judgement = judge(ledger.rows(recording), regimes, book, frozenset(named))
-    project(ledger, recording, judgement, [r.id for r in regimes], book, provisional=provisional, at=now())
+    named = frozenset(named)
+    judgement = judge(ledger.rows(recording), regimes, book, named)
+    ids = [r.id for r in regimes]
+    project(ledger, recording, judgement, ids, book, named=named, provisional=provisional, at=now())
     return judgement

@@ -22,7 +22,7 @@ PASSED_ON = frozenset({"preflight"})
 
 def project(
     ledger: Ledger, recording: str, judgement: Judgement, regimes: Iterable[str], book: Rulebook, *,
-    provisional: bool, at: int,
+    named: Iterable[str] = (), provisional: bool, at: int,
 ) -> None:  # fmt: skip
     """Writes the public tables of a recording anew, in one transaction."""
     tables = _tables(ledger, recording, judgement, book, provisional=provisional)
@@ -42,7 +42,8 @@ def project(
         for table, rows in tables.items():
             if rows:
                 db.table(table).insert_all(rows)
-        db.execute("update runs set regimes = ? where recording = ?", [json.dumps(list(regimes)), recording])
+        asked = [json.dumps(list(regimes)), json.dumps(sorted(named)), recording]
+        db.execute("update runs set regimes = ?, named = ? where recording = ?", asked)
 
 
 def _tables(

@@ -9,8 +9,8 @@ migrations = Migrations("pixelwitness")
 
 RUNS = {
     "id": str, "recording": str, "kind": str, "program": str, "mitmproxy": str, "rules_digest": str, "options": str,
-    "inputs": str, "regimes": str, "started_at": str, "finished_at": str, "chain_head": str, "observations": int,
-    "complete": int, "note": str,
+    "inputs": str, "regimes": str, "named": str, "started_at": str, "finished_at": str, "chain_head": str,
+    "observations": int, "complete": int, "note": str,
 }  # fmt: skip
 HITS = {
     "id": str, "exchange_id": str, "ordinal": int, "run_id": str, "vendor": str, "property": str, "client": str,

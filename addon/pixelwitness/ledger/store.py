@@ -107,6 +107,7 @@ class Ledger:
             "options": json.dumps(info.options, sort_keys=True),
             "inputs": json.dumps([{"name": n, "sha256": d} for n, d in info.inputs]),
             "regimes": json.dumps(info.regimes),
+            "named": "[]",
             "started_at": iso(info.started_at),
             "finished_at": None,
             "chain_head": GENESIS,

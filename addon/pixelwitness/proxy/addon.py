@@ -87,6 +87,7 @@ class PixelWitness:
         path = Path(ctx.options.pixelwitness_db).expanduser()
         recorder = Recorder(
             path, regimes, book, scope, {"scope": list(scope.hosts)},
+            named=tuple(ctx.options.pixelwitness_regimes),
             keep_plaintext=ctx.options.pixelwitness_keep_plaintext, on_fault=self._told,
         )  # fmt: skip
         try:

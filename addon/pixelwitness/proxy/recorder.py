@@ -39,10 +39,11 @@ class Recorder:
 
     def __init__(
         self, path: Path, regimes: Sequence[Regime], book: Rulebook, scope: Scope, options: dict[str, object], *,
-        keep_plaintext: bool, on_fault: Callable[[str], None],
+        named: Sequence[str] = (), keep_plaintext: bool, on_fault: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._path, self._regimes, self._book, self._scope = path, regimes, book, scope
         self._options, self._keep, self._on_fault = options, keep_plaintext, on_fault
+        self._named = tuple(named)
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._queued_bytes = 0
         self._dropped = 0
@@ -161,7 +162,7 @@ class Recorder:
             return spot_record(spot, f"{self.run_id}.{exchange.id}.{stage}.fault", exchange.started_at)
 
     def _judge(self, ledger: Ledger, *, provisional: bool) -> None:
-        judge_recording(ledger, self.run_id, self._regimes, self._book, provisional=provisional)
+        judge_recording(ledger, self.run_id, self._regimes, self._book, named=self._named, provisional=provisional)
 
     def _finish(self, ledger: Ledger) -> None:
         at = now()

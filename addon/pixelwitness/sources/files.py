@@ -109,14 +109,14 @@ def _read(path: Path, client: str, name: str) -> Iterator[Exchange | ReadNote]:
             head = cast(_Unpacked, stream).peek(512)[:512]
         else:
             stream.seek(0)
-        yield from _by_content(cast(BinaryIO, stream), head, client, name)
+        yield from _by_content(cast(BinaryIO, stream), head, client, name, path)
     except (EOFError, gzip.BadGzipFile) as error:
         raise CaptureError(name, f"byte {stream.tell()}", "the gzip data is cut or damaged", "Copy it again") from error
     finally:
         stream.close()
 
 
-def _by_content(stream: BinaryIO, head: bytes, client: str, name: str) -> Iterator[Exchange | ReadNote]:
+def _by_content(stream: BinaryIO, head: bytes, client: str, name: str, path: Path) -> Iterator[Exchange | ReadNote]:
     if not head:
         raise CaptureError(name, "byte 0", "the file is empty", "Export or record it again")
     if FLOW.match(head):
@@ -134,7 +134,7 @@ def _by_content(stream: BinaryIO, head: bytes, client: str, name: str) -> Iterat
         for item in read_har(stream, name, client):
             empty = False
             yield item
-        if empty and not _has_entries(name):
+        if empty and not _has_entries(path):
             raise CaptureError(
                 name, "byte 0", "is JSON, but no HAR: it has no log.entries", "Export the traffic as HAR"
             )
@@ -143,14 +143,16 @@ def _by_content(stream: BinaryIO, head: bytes, client: str, name: str) -> Iterat
     raise CaptureError(name, "byte 0", f"is {known}", "Give a HAR (1.1, 1.2) or a flow file saved by mitmproxy")
 
 
-def _has_entries(name: str) -> bool:
+def _has_entries(path: Path) -> bool:
     """Whether a HAR that yielded nothing has at least an empty list of entries."""
     import ijson
 
-    path = Path(name)
-    if not path.is_file():
-        return True
-    with path.open("rb") as stream:
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+        head = stream.read(3)
+        if head != b"\xef\xbb\xbf":
+            stream.seek(0)
         try:
             return any(prefix == "log.entries" for prefix, _, _ in ijson.parse(stream))
         except ijson.JSONError:
