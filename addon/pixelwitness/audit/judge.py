@@ -30,7 +30,7 @@ from pixelwitness.audit.regions import applicability, region_words
 from pixelwitness.audit.session import Placed, Session, sessions_of
 from pixelwitness.audit.timeline import CHOICES
 from pixelwitness.audit.verdict import Decision, decide, tier_of
-from pixelwitness.audit.words import clock_time, listing, opt_out_words, reason, sent, state_words, what
+from pixelwitness.audit.words import clock_time, collected, listing, opt_out_words, reason, sent, state_words, what
 from pixelwitness.observations import BlindSpot, Hit, PageView, State
 from pixelwitness.property import host_of
 from pixelwitness.rulebook import Rulebook
@@ -237,7 +237,7 @@ def _violation(
         opt_out=deciding,
         basis=basis,
         sent=listing(tuple(i.name for i in hit.matching)),
-        collected=listing(hit.collected),
+        collected=listing(collected(hit)),
         plaintext=listing(tuple(dict.fromkeys(f"{p.kind} ({p.where})" for p in hit.plaintext))),
     )
     if application == "contradicted":

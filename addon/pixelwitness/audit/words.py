@@ -42,8 +42,13 @@ def sent(hit: Hit) -> tuple[str, ...]:
     """What the hit carried about the person, field by field."""
     words = [f"{i.name} ({i.form.replace('_', ' ')}, {i.collected.replace('_', ' ')})" for i in hit.identifiers]
     words += [f"{p.kind} in clear text in {p.where}" for p in hit.plaintext]
-    words += [f"page content: {path}" for path in hit.collected]
+    words += [f"page content: {path}" for path in collected(hit)]
     return tuple(dict.fromkeys(words))
+
+
+def collected(hit: Hit) -> tuple[str, ...]:
+    """What was read off the page, by paths that leave out the container that all of them share."""
+    return tuple(dict.fromkeys(path.partition(".")[2] or path for path in hit.collected))
 
 
 def listing(words: tuple[str, ...], most: int = 4) -> str:

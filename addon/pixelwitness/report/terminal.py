@@ -68,7 +68,8 @@ def _verdict_line(summary: Summary) -> Text:
     else:
         line = Text("No request to TikTok was seen. That is no all-clear: see what was tested, and the blind spots.")
     if unverified:
-        line += Text(f" {unverified} verdicts are UNVERIFIED: not an all-clear.", "yellow")
+        many = "verdict is" if unverified == 1 else "verdicts are"
+        line += Text(f" {unverified} {many} UNVERIFIED: not an all-clear.", "yellow")
     return line
 
 
