@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from support import BOOK, SHARED, needs_shared, observe
 
 from pixelwitness.audit.judge import judge
 from pixelwitness.exchange import Exchange
 from pixelwitness.sources.files import read_capture
+from support import BOOK, SHARED, needs_shared, observe
 
 SDK = SHARED / "captures" / "sdk"
 FILES = sorted(p.stem for p in SDK.glob("13*.mitm"))
