@@ -131,7 +131,7 @@ def at_moment(
     if reason is None and act is not None and len(values) > 1:
         reason = "signal_conflict"
     if reason is None and len(values) > 1:
-        reason = "no_choice_seen"
+        reason = "around_a_choice"
     return AtMoment(frozenset(values), tuple(decided), confirmed, reason)
 
 
@@ -156,4 +156,5 @@ def _before_all(
         # A pre-choice form proves that nobody had answered before it.
         return AtMoment(frozenset({following.value}), (following,), True)
     later = tuple(straddling) or ((following,) if following else ())
-    return AtMoment(every, later, False, "visitor_not_fresh" if later else None)
+    reason = next((e.reason for e in later if e.reason), "visitor_not_fresh")
+    return AtMoment(every, later, False, reason if later else None)
