@@ -1,103 +1,131 @@
-"""Masks clear text of persons and secrets before anything is stored."""
+"""Masks clear text of persons and secrets before anything is stored.
+
+Everything that `identity.plaintext.find` would find is gone afterwards, in whatever encoding it stood; the encoding
+stays, so that a masked URL is still a URL and masked base64 is base64 of the mask.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote
 
 from pixelwitness.exchange import Headers
 from pixelwitness.identity import plaintext
+from pixelwitness.identity.layers import CODINGS, Coding, parse_json
 
-EMAIL_MARK = "[masked:email]"
-PHONE_MARK = "[masked:phone]"
+MARKS = {"email": "[masked:email]", "phone": "[masked:phone]"}
+EMAIL_MARK, PHONE_MARK = MARKS["email"], MARKS["phone"]
+TEXT_MARK = "[masked:text]"
+"""Instead of a whole text whose clear text could not be cut out of its encodings."""
 SECRET_MARK = "[masked]"  # noqa: S105  a mark, not a secret
-NEVER = frozenset({"authorization", "proxy-authorization", "x-api-key", "access-token", "x-csrf-token"})
-PERCENT_TOKEN = re.compile(r"[^\s&=?#\"'<>/;,{}\[\]\\]*%[^\s&=?#\"'<>/;,{}\[\]\\]*")
-MAX_DEPTH = 4
+NEVER = frozenset(
+    {"authorization", "proxy-authorization", "x-api-key", "api-key", "access-token", "x-access-token", "x-auth-token"}
+    | {"x-csrf-token", "x-xsrf-token", "x-amz-security-token", "authentication-info", "proxy-authentication-info"}
+)
+PASSES = 3
+MAX_CACHED = 2048
 
 
-def mask_text(text: str, depth: int = 0) -> str:
-    """The text with every clear e-mail address and telephone number replaced, also inside encodings. Idempotent."""
-    text = _replace(text)
-    if depth >= MAX_DEPTH:
-        return text
-    if "%" in text:
-        text = PERCENT_TOKEN.sub(lambda m: _recoded(m[0], unquote, _quoted, depth), text)
-    if text[:1] in '{["' and (parsed := plaintext.parse_json(text)) is not None:
-        masked = mask_json(parsed, depth + 1)
-        if masked != parsed:
-            text = json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
-    if plaintext.ENTITY.search(text) and plaintext.find(text, ""):
-        import html
+def mask_text(text: str, path: str = "") -> str:
+    """The text with every clear e-mail address and telephone number replaced, also inside encodings. Idempotent.
 
-        text = _replace(html.unescape(text))
-    return plaintext.BASE64.sub(lambda m: _base64(m[0], depth), text)
+    `path` names where the text stands: below a name that says telephone a bare number is one.
+    """
+    return _cached(text, path) if len(text) <= MAX_CACHED else _settled(text, path)
 
 
-def _replace(text: str) -> str:
-    for found in reversed(list(plaintext.emails(text))):
-        text = text[: found.start()] + EMAIL_MARK + text[found.end() :]
-    for found in sorted(plaintext.phones(text), key=lambda m: -m.start()):
-        text = text[: found.start()] + PHONE_MARK + text[found.end() :]
+@lru_cache(4096)
+def _cached(text: str, path: str) -> str:
+    return _settled(text, path)
+
+
+def _settled(text: str, path: str) -> str:
+    """Masked until nothing changes: a mask can bring two halves together that were apart before."""
+    for _ in range(PASSES):
+        masked = _once(text, path, plaintext.MAX_DEPTH, 0)
+        if masked == text:
+            return text
+        text = masked
+    return TEXT_MARK if plaintext.find(text, path) or _once(text, path, plaintext.MAX_DEPTH, 0) != text else text
+
+
+def _once(text: str, path: str, depth: int, nesting: int) -> str:
+    parsed = parse_json(text) if depth > 0 else None
+    if parsed is not None:
+        masked = _json(parsed, path, depth - 1, nesting + 1)
+        return text if masked == parsed else json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
+    text = _replace(text, path)
+    if depth > 0:
+        for coding in CODINGS:
+            if coding.hint in text:
+                text = _recoded(text, coding, path, depth, nesting)
     return text
 
 
-def _quoted(text: str) -> str:
-    return quote(text, safe="[]:")
+def _replace(text: str, path: str) -> str:
+    parts, done = [], 0
+    for kind, start, end in plaintext.spans(text, path):
+        parts += [text[done:start], MARKS[kind]]
+        done = end
+    return "".join((*parts, text[done:])) if parts else text
 
 
-def _recoded(token: str, undo: Any, redo: Any, depth: int) -> str:
-    plain = undo(token)
-    if plain == token:
-        return token
-    masked = mask_text(plain, depth + 1)
-    return redo(masked) if masked != plain else token
+def _recoded(text: str, coding: Coding, path: str, depth: int, nesting: int) -> str:
+    parts, done = [], 0
+    for run in coding.runs.finditer(text):
+        inner = coding.undo(run[0])
+        if inner is None:
+            continue
+        masked = _once(inner, path, depth - 1, nesting)
+        if masked != inner:
+            parts += [text[done : run.start()], coding.redo(masked, run[0])]
+            done = run.end()
+    return "".join((*parts, text[done:])) if parts else text
 
 
-def _base64(token: str, depth: int) -> str:
-    plain = plaintext.parse_base64(token)
-    if plain is None:
-        return token
-    masked = mask_text(plain, depth + 1)
-    if masked == plain:
-        return token
-    coded = base64.b64encode(masked.encode()).decode()
-    return coded.translate(str.maketrans("+/", "-_")).rstrip("=") if "=" not in token else coded
+def mask_json(value: Any, path: str = "") -> Any:
+    """A JSON-like value with every string and key in it masked; a number under a name that says telephone too."""
+    return _json(value, path, None, 0)
 
 
-def mask_json(value: Any, depth: int = 0, path: str = "", nesting: int = 0) -> Any:
-    """A JSON-like value with every string in it masked; a value under a key that names a telephone number too."""
-    if nesting > plaintext.MAX_NESTING:
+def _json(value: Any, path: str, depth: int | None, nesting: int) -> Any:
+    """`depth` None: each string may be as deep in encodings as a text of its own."""
+    if isinstance(value, dict | list | tuple) and nesting > plaintext.MAX_NESTING:
         return "[nested too deeply]"
     if isinstance(value, dict):
-        return {
-            mask_text(str(k), depth): mask_json(v, depth, f"{path}.{k}", nesting + 1) for k, v in value.items()
-        }  # fmt: skip
+        made: dict[str, Any] = {}
+        for key, child in value.items():
+            name = _string(str(key), "", depth, nesting)
+            while name in made:
+                name += "'"  # two addresses as keys: both values are kept
+            made[name] = _json(child, f"{path}.{key}" if path else str(key), depth, nesting + 1)
+        return made
     if isinstance(value, list | tuple):
-        return [mask_json(v, depth, f"{path}[{i}]", nesting + 1) for i, v in enumerate(value)]
+        return [_json(child, f"{path}[{i}]", depth, nesting + 1) for i, child in enumerate(value)]
     if isinstance(value, str):
-        if plaintext.PHONE_KEY.search(path) and plaintext.BARE_PHONE.match(value.strip()):
-            return PHONE_MARK
-        return mask_text(value, depth)
-    if isinstance(value, int) and not isinstance(value, bool) and plaintext.PHONE_KEY.search(path):
-        return PHONE_MARK
+        return _string(value, path, depth, nesting)
+    if isinstance(value, int) and not isinstance(value, bool) and plaintext.is_phone_name(path):
+        return PHONE_MARK if value.bit_length() <= 64 and plaintext.is_bare_phone(str(value)) else value
     return value
 
 
+def _string(text: str, path: str, depth: int | None, nesting: int) -> str:
+    return mask_text(text, path if plaintext.is_phone_name(path) else "") if depth is None else _once(
+        text, path, depth, nesting
+    )  # fmt: skip
+
+
 def mask_body(body: bytes) -> bytes:
-    """A body with clear text masked; one that is not text is replaced by its length."""
+    """A body with clear text masked, byte for byte as it was where there is none. One that is not text is replaced
+    by its length."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return f"[{len(body)} bytes that are not text]".encode()
-    parsed = plaintext.parse_json(text)
-    if parsed is not None:
-        return json.dumps(mask_json(parsed), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return mask_text(text).encode("utf-8", "replace")
+    masked = mask_text(text)
+    return body if masked == text else masked.encode("utf-8", "replace")
 
 
 def mask_headers(headers: Headers, keep: Collection[str] = (), *, plain: bool = False) -> Headers:
@@ -110,9 +138,9 @@ def mask_headers(headers: Headers, keep: Collection[str] = (), *, plain: bool = 
         lower = name.lower()
         if lower in NEVER:
             value = SECRET_MARK
-        elif lower == "cookie":
+        elif lower in ("cookie", "cookie2"):
             value = "; ".join(_cookie(pair.strip(), keep) for pair in value.split(";"))
-        elif lower == "set-cookie":
+        elif lower in ("set-cookie", "set-cookie2"):
             first, semicolon, rest = value.partition(";")
             value = _cookie(first.strip(), keep) + semicolon + rest
         elif not plain:
@@ -122,7 +150,9 @@ def mask_headers(headers: Headers, keep: Collection[str] = (), *, plain: bool = 
 
 
 def _cookie(pair: str, keep: Collection[str]) -> str:
+    """One cookie; without an equals sign all of it is a value (RFC 6265bis 5.6)."""
     name, equals, value = pair.partition("=")
     if not equals:
-        return name
-    return f"{name}={mask_text(value) if name in keep else SECRET_MARK}"
+        return SECRET_MARK if name else ""
+    kept = mask_text(value, name if plaintext.is_phone_name(name) else "") if name in keep else SECRET_MARK
+    return f"{mask_text(name)}={kept}"

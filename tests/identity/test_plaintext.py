@@ -22,7 +22,7 @@ EMAIL = "jane.doe@example.com"
         EMAIL, f"mailto:{EMAIL}", f"https://shop.example/?e={EMAIL}", f"https://shop.example/u/{EMAIL}",
         f"https://shop.example/?e={quote(EMAIL)}", quote(quote(EMAIL)), json.dumps({"a": json.dumps({"b": EMAIL})}),
         base64.b64encode(f"user={EMAIL}".encode()).decode(), base64.urlsafe_b64encode(EMAIL.encode()).decode(),
-        "jane&#46;doe&#64;example.com", "Jane <jane.doe@Example.com>",
+        "jane&#46;doe&#64;example.com", "user@example.com-abc", ' {"a":"jane.doe\\u0040example.com"}', "Jane <jane.doe@Example.com>",
     ],
 )  # fmt: skip
 def test_found_and_masked(text: str) -> None:
@@ -38,7 +38,7 @@ def test_found_and_masked(text: str) -> None:
         "logo@2x.png", "sprite@1x.webp", "/npm/pkg@1.2.3/dist/x.js", "https://abc123@o1.ingest.sentry.io/4", "<#EMAIL#>",
         "https://user:word@host.example/", "@handle", "a@b", "99.95", "1745853750673", "2133734253", "C8J7IKS8D8GECQQUIMM0",
         "messageId-1745853750673-9572865390382", "86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d",
-        "react@latest.js", "+1", "2+2=4", "2025-04-28T15:22:30+0000", "1+234567890123456789",
+        "react@latest.js", "+1745853750673", "+99912345678", "lib@2.0.beta", "+1", "2+2=4", "2025-04-28T15:22:30+0000", "1+234567890123456789",
     ],
 )  # fmt: skip
 def test_look_alikes(text: str) -> None:
@@ -63,6 +63,10 @@ def test_headers_never_keep_credentials_or_unclaimed_cookies() -> None:
     masked = dict(mask_headers(headers, {"OptanonConsent"}))
     assert masked["Cookie"] == "sid=[masked]; OptanonConsent=a=1"
     assert masked["Set-Cookie"] == "sid=[masked]; Path=/"
+    assert dict(mask_headers((("Cookie", "jane.doe@example.com"), ("X-Auth-Token", "x")))) == {
+        "Cookie": "[masked]",
+        "X-Auth-Token": "[masked]",
+    }
     assert "Bearer x" not in masked["Authorization"]
     assert EMAIL not in masked["Referer"]
 

@@ -68,7 +68,7 @@ def test_the_same_hit_whatever_carries_it(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "kind"),
-    [(b"", "unreadable_body"), (b"not json", "unreadable_body"), (b"[" * 100_000, "unreadable_body"),
+    [(b"", "unreadable_body"), (b"[]", "unreadable_body"), (b"[1]", "unreadable_body"), (b"not json", "unreadable_body"), (b"[" * 100_000, "unreadable_body"),
      (b'{"a":' * 100_000, "unreadable_body"), (b"\x00\xff" * 50, "unreadable_body"), (None, "body_not_captured")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_a_hit_and_a_blind_spot(raw: bytes | None, kind: str) -> None:
@@ -112,3 +112,40 @@ def test_a_first_party_message_needs_the_whole_shape() -> None:
     ).encode()
     assert decoded(post(lookalike, url="https://shop.example/x")) == ((), ())
     assert decoded(Exchange("c", START, "GET", "https://shop.example/x?analytics_message=e30", (), b"")) == ((), ())
+
+
+def test_a_message_on_an_unknown_path_of_the_vendor_is_decoded() -> None:
+    (hit,), _ = decoded(post(RAW, url="https://analytics.tiktok.com/api/v3/pixel"))
+    assert (hit.event, hit.tier) == ("AddToCart", "advanced_matching")
+    (bare,), spots = decoded(post(b"x=1", url="https://analytics.tiktok.com/api/v3/other"))
+    assert (bare.kind, bare.tier, spots) == ("telemetry", "contact", ())
+
+
+def test_more_messages_than_are_read_are_a_blind_spot() -> None:
+    raw = json.dumps({"batch": [MESSAGE] * 300}).encode()
+    found, spots = decoded(post(raw))
+    assert (len(found), [s.kind for s in spots]) == (200, ["body_cut"])
+
+
+@pytest.mark.parametrize(
+    ("collected", "tier"),
+    [
+        ({"form_details": '[{"placeholder":"you@example.com"}]'}, "auto_collected"),
+        ({"trigger_element": {"tag": "a", "inner_text": "info@shop.example", "attributes": {"destination": "mailto:info@shop.example"}}},
+         "auto_collected"),
+        ({"trigger_element": {"tag": "a", "attributes": {"destination": "https://shop.example/?e=jane@example.com"}}}, "plaintext"),
+        ({"trigger_element": {"tag": "button", "inner_text": "Log out jane@example.com"}}, "plaintext"),
+    ],
+)  # fmt: skip
+def test_the_sites_own_words_are_not_the_visitors(collected: dict, tier: str) -> None:
+    raw = json.dumps({**body(None), "action": "Click", "auto_collected_properties": collected}).encode()
+    assert decoded(post(raw, url="https://analytics.tiktok.com/api/v2/pixel/act"))[0][0].tier == tier
+
+
+@pytest.mark.parametrize(
+    ("user", "form"),
+    [({"first_name": "Jane"}, "plaintext"), ({"phone_number": "(213) 373-4253"}, "plaintext"), ({"email": "undefined!"}, "malformed")],
+)  # fmt: skip
+def test_clear_text_in_a_field_for_hashes(user: dict, form: str) -> None:
+    (hit,), _ = decoded(post(json.dumps(body(user=user)).encode()))
+    assert [i.form for i in hit.identifiers if i.name in user or i.name == "email"] == [form]

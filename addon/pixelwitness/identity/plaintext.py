@@ -1,156 +1,221 @@
 """Finds a person's clear text (e-mail addresses, telephone numbers) in anything, through layers of encoding.
 
-No vendor in it. Work is bounded: depth, number of strings, length of each. Careful rather than eager: asset names
-(`logo@2x.png`), package versions (`pkg@1.2.3`), DSNs, hashes, prices and ids are not people.
+No vendor in it. Work is bounded: depth, number and total length of strings. Careful rather than eager: asset names
+(`logo@2x.png`), package versions (`pkg@1.2.3`), DSNs, hashes, prices and ids are not people. A telephone number is
+one only where nothing else looks like it: E.164 with a plus and an existing country code, a `tel:` link, or a value
+under a name that says so (`phone`, `customerPhone`, `?tel=`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import html
-import json
 import re
 from collections.abc import Iterator
-from typing import Any
-from urllib.parse import unquote
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import unquote, unquote_plus
 
+from publicsuffixlist import PublicSuffixList
+
+from pixelwitness.identity.layers import CODINGS, parse_json
 from pixelwitness.observations import Plaintext
 
 MAX_DEPTH = 4
-MAX_STRINGS = 5_000
-MAX_LENGTH = 262_144
+MAX_STRINGS = 20_000
+MAX_CHARACTERS = 16_000_000
+"""Over all strings and layers of one search: a body of 16 MB is read once."""
 MAX_FINDINGS = 50
 MAX_NESTING = 64
 
-EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+@-])([A-Za-z0-9][A-Za-z0-9._%+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})"
-    r"(?![A-Za-z0-9@-])(?!\.[A-Za-z0-9])"
+LOCAL = re.compile(r"[\w.+'-]{1,64}\Z")
+DOMAIN = re.compile(
+    r"(?:[^\W_](?:[^\W_]|-){0,62}\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![^\W_])(?!\.[^\W\d_])", re.I
 )
-NOT_DOMAINS = frozenset(
-    {"png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "ico", "css", "js", "mjs", "cjs", "map", "json", "html"}
-    | {"htm", "xml", "txt", "pdf", "mp4", "webm", "mp3", "woff", "woff2", "ttf", "min"}
+RESERVED = frozenset(
+    {"example", "test", "invalid", "localhost", "local", "internal", "lan", "corp", "home", "intranet"}
 )
-PHONE = re.compile(r"(?<![0-9A-Za-z+])\+[1-9](?:[ .()\-]{0,2}[0-9]){7,14}(?![0-9A-Za-z])")
-TEL = re.compile(r"\btel:[0-9][0-9 .()\-]{6,20}[0-9]")
-PHONE_KEY = re.compile(r"(?:^|[._\-])(?:phone|telephone|tel|mobile|msisdn|cellphone|phone_?number)s?$", re.I)
-BARE_PHONE = re.compile(r"^\+?[0-9][0-9 .()\-]{5,20}[0-9]$")
-BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=%-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
-HEX = re.compile(r"^[0-9a-fA-F]+$")
-ENTITY = re.compile(r"&(?:#|[a-z])", re.I)
+"""Top levels outside of the root that addresses are written with: RFC 2606, RFC 6762, and private networks."""
+FILE_ENDINGS = frozenset({"zip", "mov", "map", "md", "py", "sh", "rs", "ps", "so", "pl", "ai"})
+"""Endings of files that are top-level domains as well: an address only where the name before is no version."""
+VERSION = re.compile(r"v?[0-9]+[a-z]?(?:[.-][0-9]+)*", re.I)
+
+CALLING_CODE = (
+    r"(?:1|7|20|27|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|21[1-8]|22\d|23\d|24\d|25[0-8]|26\d|29[0178]"
+    r"|35\d|37\d|38[0-35-79]|42[013]|50\d|59\d|67[02-9]|68\d|69[0-2]|80[08]|85[02356]|87[08]|88[0-368]"
+    r"|96[0-8]|97[0-79]|99[2-68])"
+)
+"""ITU-T E.164: the assigned country codes."""
+PHONE = re.compile(r"(?<![\w+])\+[1-9](?:[ .()/\-]{0,2}[0-9]){7,14}(?![\w])")
+E164 = re.compile(rf"(?:1[2-9]\d{{9}}|7\d{{10}}|(?!1|7){CALLING_CODE}\d{{4,13}})")
+TEL = re.compile(r"\b(?:tel|callto|sms):(\+?[(0-9][0-9 .()/\-]{5,22}[0-9])", re.I)
+PHONE_WORD = r"(?:phone|telephone|tel|telefon|mobile|msisdn|cellphone|cell)(?:[_ -]?(?:number|num|no|e164))?s?"
+PHONE_NAME = re.compile(rf"(?:.*[^a-z0-9])?{PHONE_WORD}\Z")
+NAMED = re.compile(r"([\w.%\[\]-]{2,80})=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\"")
+BARE_PHONE = re.compile(r"\+?[(0-9][0-9 .()/\-]{5,22}[0-9]")
 
 
-def emails(text: str) -> Iterator[re.Match[str]]:
-    """Matches of e-mail addresses in a text, without look-alikes."""
-    if "@" not in text:
-        return
-    for found in EMAIL.finditer(text):
-        top = found[2].rpartition(".")[2].lower()
-        if top in NOT_DOMAINS or ".." in found[0] or _is_dsn(text, found):
-            continue
-        yield found
+class Span(NamedTuple):
+    """Clear text in a text: what kind, and from where to where."""
+
+    kind: str
+    start: int
+    end: int
 
 
-def _is_dsn(text: str, found: re.Match[str]) -> bool:
-    """`https://key@host/1`, `https://user:word@host/`: a credential in a URL, not an address."""
-    before = text[max(0, found.start() - 200) : found.start()]
-    return "://" in before and not any(c in "/?#@ " for c in before.rpartition("://")[2])
-
-
-def phones(text: str) -> Iterator[re.Match[str]]:
-    """Matches of telephone numbers in a form that nothing else has: E.164 with a plus, or a `tel:` link."""
-    if "+" in text:
-        yield from PHONE.finditer(text)
-    if "tel:" in text:
-        yield from TEL.finditer(text)
+@lru_cache(1)
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList(accept_unknown=False)
 
 
 def find(value: Any, where: str) -> list[Plaintext]:
     """Clear text of a person in a string or JSON-like value; `where` is the path that findings are named by."""
     found: dict[tuple[str, str, str], Plaintext] = {}
     for path, text, layers in strings(value, where):
-        for kind, clear in _in_text(text, path):
+        for kind, start, end in spans(text, path):
+            clear = text[start:end]
             key = (kind, path, clear.lower())
             if key not in found and len(found) < MAX_FINDINGS:
                 found[key] = Plaintext(kind=kind, where=path, layers=layers, masked=hint(kind, clear))
     return list(found.values())
 
 
+def spans(text: str, path: str = "") -> list[Span]:
+    """Where clear text stands in one text, undecoded, in order and without overlap."""
+    if is_phone_name(path) and is_bare_phone(text):
+        return [Span("phone", 0, len(text))]
+    made = [*emails(text), *phones(text)]
+    made.sort(key=lambda s: (s.start, -s.end))
+    kept: list[Span] = []
+    for span in made:
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+    return kept
+
+
+def emails(text: str) -> Iterator[Span]:
+    """E-mail addresses, without look-alikes."""
+    at = text.find("@")
+    while at >= 0:
+        if (span := _address(text, at)) is not None:
+            yield span
+        at = text.find("@", at + 1)
+
+
+def _address(text: str, at: int) -> Span | None:
+    before, after = LOCAL.search(text, max(0, at - 64), at), DOMAIN.match(text, at + 1, at + 255)
+    if before is None or after is None:
+        return None
+    local = before[0]
+    if before.start() and text[before.start() - 1] == "%" and re.match(r"[0-9a-fA-F]{2}", local):
+        local = local[2:]  # the end of an escape, not of a name
+    local = local.lstrip(".+'-")
+    start = at - len(local)
+    if not local or local.endswith(".") or ".." in local:
+        return None
+    if start and text[start - 1] == "@":
+        return None  # @handle@host
+    if not _is_domain(after[0].lower()) or _is_credential(text, start) or _is_remote(local, text[after.end() :][:1]):
+        return None
+    return Span("email", start, after.end())
+
+
+def _is_domain(domain: str) -> bool:
+    labels = domain.split(".")
+    top = labels[-1]
+    if all(VERSION.fullmatch(label) for label in labels[:-1]) and (len(labels) > 2 or re.fullmatch(r"\d+x", labels[0])):
+        return False  # pkg@1.2.beta, logo@2x.zip; 163.com is a domain
+    if top in FILE_ENDINGS and VERSION.fullmatch(labels[-2]):
+        return False
+    return top in RESERVED or not top.isascii() or top.startswith("xn--") or _suffixes().publicsuffix(top) is not None
+
+
+def _is_credential(text: str, start: int) -> bool:
+    """`https://key@host/1`, `https://user:word@host/`: the user of a URL, not an address."""
+    before = text[max(0, start - 200) : start]
+    for said in (before, unquote(before)):
+        _, slashes, user = said.rpartition("//")
+        if slashes and (said.endswith("://" + user) or said == "//" + user) and not any(c in "/?#@ " for c in user):
+            return True
+    return False
+
+
+def _is_remote(local: str, following: str) -> bool:
+    """`git@github.com:owner/name`: an account of a machine."""
+    return local == "git" and following in (":", "/")
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Telephone numbers in a form that nothing else has, or under a name that says what they are."""
+    if "+" in text:
+        for found in PHONE.finditer(text):
+            if is_e164(found[0]):
+                yield Span("phone", *found.span())
+    if ":" in text:
+        for found in TEL.finditer(text):
+            if _digits(found[1]) >= 7:
+                yield Span("phone", *found.span(1))
+    for found in NAMED.finditer(text) if "=" in text or '":' in text.replace(" ", "") else ():
+        name, value, which = (found[1], found[2], 2) if found[1] else (found[3], found[4], 4)
+        if is_phone_name(unquote(name)) and is_bare_phone(unquote_plus(value)):
+            yield Span("phone", *found.span(which))
+
+
+def is_e164(text: str) -> bool:
+    """Whether a number with a plus can be one: an existing country code and a possible length."""
+    return E164.fullmatch(re.sub(r"\D", "", text)) is not None
+
+
+@lru_cache(4096)
+def is_phone_name(path: str) -> bool:
+    """Whether the last name in a path says telephone: `user.phone`, `customerPhone`, `contact[tel]`, `phone[0]`."""
+    name = re.sub(r"(?:\[\d+\])+\Z", "", path[-120:])
+    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().rstrip("]")
+    return PHONE_NAME.match(name) is not None
+
+
+def is_bare_phone(text: str) -> bool:
+    """Whether a text is nothing but a telephone number in any spelling; one digit repeated is a placeholder."""
+    text = text.strip()
+    digits = re.sub(r"\D", "", text)
+    return BARE_PHONE.fullmatch(text) is not None and 7 <= len(digits) <= 15 and len(set(digits)) > 1
+
+
+def _digits(text: str) -> int:
+    return sum(c.isdigit() for c in text)
+
+
 def hint(kind: str, clear: str) -> str:
-    """Enough of a value to recognise one's own test data, and no more: `j***@e***.com`, `+1***53`."""
-    if kind == "email":
+    """Enough of a value to recognise one's own test data, and no more: `j***@e***.com`, `+1***53`, `J***`."""
+    clear = clear.strip()
+    if kind == "email" and "@" in clear:
         local, _, domain = clear.partition("@")
         return f"{local[:1]}***@{domain[:1]}***.{domain.rpartition('.')[2]}"
-    digits = clear.strip()
-    return f"{digits[:2]}***{digits[-2:]}"
-
-
-def _in_text(text: str, path: str) -> Iterator[tuple[str, str]]:
-    for address in emails(text):
-        yield "email", address[0]
-    for number in phones(text):
-        yield "phone", number[0]
-    if PHONE_KEY.search(path) and BARE_PHONE.match(text.strip()) and sum(c.isdigit() for c in text) <= 15:
-        yield "phone", text.strip()
+    return f"{clear[:2]}***{clear[-2:]}" if _digits(clear) >= 7 else f"{clear[:1]}***"
 
 
 def strings(value: Any, where: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Every string in a value as (path, text, layers), with the texts that stand encoded inside it."""
-    budget = MAX_STRINGS
+    left, characters = MAX_STRINGS, MAX_CHARACTERS
     todo: list[tuple[str, Any, tuple[str, ...], int]] = [(where, value, (), 0)]
-    while todo and budget > 0:
+    while todo and left > 0 and characters > 0:
         path, item, layers, nesting = todo.pop()
         if isinstance(item, dict) and nesting < MAX_NESTING:
-            for key, child in item.items():
+            for key, child in reversed(item.items()):
                 todo.append((f"{path}.{key}" if path else str(key), child, layers, nesting + 1))
-                if isinstance(key, str) and "@" in key:
+                if isinstance(key, str):
                     todo.append((f"{path}.[key]", key, layers, nesting + 1))
         elif isinstance(item, list | tuple) and nesting < MAX_NESTING:
-            todo += [(f"{path}[{i}]", child, layers, nesting + 1) for i, child in enumerate(item[:MAX_STRINGS])]
-        elif isinstance(item, int) and not isinstance(item, bool) and PHONE_KEY.search(path):
+            numbered = [(f"{path}[{i}]", child, layers, nesting + 1) for i, child in enumerate(item[:MAX_STRINGS])]
+            todo += reversed(numbered)
+        elif isinstance(item, int) and not isinstance(item, bool) and item.bit_length() <= 64 and is_phone_name(path):
             todo.append((path, str(item), layers, nesting + 1))
         elif isinstance(item, str) and item:
-            budget -= 1
-            text = item[:MAX_LENGTH]
+            text = item[:characters]
+            left, characters = left - 1, characters - len(text)
+            parsed = parse_json(text) if len(layers) < MAX_DEPTH else None
+            if parsed is not None:
+                todo.append((path, parsed, (*layers, "json"), nesting + 1))
+                continue  # the values inside have better paths than the text around them
             yield path, text, layers
             if len(layers) < MAX_DEPTH:
-                todo += [(path, inner, (*layers, layer), nesting) for layer, inner in _inside(text)]
-
-
-def _inside(text: str) -> Iterator[tuple[str, Any]]:
-    """What stands encoded in a text, one layer down."""
-    if "%" in text and (plain := unquote(text)) != text:
-        yield "percent", plain
-    if "&" in text and ENTITY.search(text) and (plain := html.unescape(text)) != text:
-        yield "html", plain
-    if "\\u" in text or "\\/" in text or text[:1] in '{["':
-        parsed = parse_json(text)
-        if parsed is not None:
-            yield "json", parsed
-    for token in BASE64.findall(text)[:200]:
-        if (inner := parse_base64(token)) is not None:
-            yield "base64", inner
-
-
-def parse_json(text: str) -> Any:
-    stripped = text.strip()
-    if stripped[:1] not in ("{", "[", '"') or stripped.count("[") + stripped.count("{") > 10_000:
-        return None
-    try:
-        parsed = json.loads(stripped)
-    except (ValueError, RecursionError):
-        return None
-    return parsed if parsed != text else None
-
-
-def parse_base64(token: str) -> str | None:
-    """The text in a base64 token, where it is text; a hash in hex is not tried."""
-    bare = token.rstrip("=")
-    if HEX.match(bare) or len(bare) % 4 == 1:
-        return None
-    try:
-        raw = base64.b64decode(bare.translate(str.maketrans("-_", "+/")) + "=" * (-len(bare) % 4), validate=True)
-        text = raw.decode("utf-8")
-    except (binascii.Error, ValueError):
-        return None
-    return text if text.isprintable() or "\n" in text else None
+                for coding in CODINGS:
+                    todo += [(path, inner, (*layers, coding.name), nesting) for inner in coding.inside(text)]

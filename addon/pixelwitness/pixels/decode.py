@@ -6,8 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from pixelwitness.classify import Classified
 from pixelwitness.exchange import Exchange, from_iso, header_values
@@ -40,26 +42,21 @@ class Vendor:
     frame_runtimes: frozenset[str]
 
 
-_vendors: dict[tuple[int, str], Vendor] = {}
-
-
+@lru_cache(32)
 def vendor_of(book: Rulebook, name: str) -> Vendor:
-    """The rules of a vendor, from all its files. Kept per rulebook, which is never changed."""
-    key = (id(book), name)
-    if key not in _vendors:
-        files = [p for p in book.pixels if p.vendor == name]
-        _vendors[key] = Vendor(
-            name,
-            frozenset(d for p in files for d in p.domains),
-            {k: v for p in files for k, v in p.renames.items()},
-            tuple(f for p in files for f in p.identity),
-            tuple(c for p in files for c in p.cookies),
-            {k: v for p in files for k, v in p.placeholders.items()},
-            tuple(c for p in files for c in p.collected),
-            tuple(c for p in files for c in p.collected_objects),
-            frozenset(r for p in files for r in p.frame_runtimes),
-        )
-    return _vendors[key]
+    """The rules of a vendor, from all its files."""
+    files = [p for p in book.pixels if p.vendor == name]
+    return Vendor(
+        name,
+        frozenset(d for p in files for d in p.domains),
+        {k: v for p in files for k, v in p.renames.items()},
+        tuple(f for p in files for f in p.identity),
+        tuple(c for p in files for c in p.cookies),
+        {k: v for p in files for k, v in p.placeholders.items()},
+        tuple(c for p in files for c in p.collected),
+        tuple(c for p in files for c in p.collected_objects),
+        frozenset(r for p in files for r in p.frame_runtimes),
+    )
 
 
 def hits(exchange: Exchange, classified: Classified, book: Rulebook) -> tuple[tuple[Hit, ...], tuple[BlindSpot, ...]]:
@@ -70,16 +67,24 @@ def hits(exchange: Exchange, classified: Classified, book: Rulebook) -> tuple[tu
     if exchange.method == "OPTIONS":
         return (), (_spot(exchange, "preflight", exchange.host),)
     vendor = vendor_of(book, pixel.vendor)
-    if endpoint.decoder in ("query", "none"):
+    if endpoint.decoder == "query":
         return (_hit(exchange, vendor, endpoint.kind, endpoint.tier, None, 0),), ()
     value = decoded_message(exchange)
-    if value is None:
+    messages = list(islice(_messages(value), MAX_MESSAGES + 1)) if value is not None else []
+    if endpoint.decoder == "maybe" and not any(_is_pixel(m) for m in messages):
+        return (_hit(exchange, vendor, endpoint.kind, endpoint.tier, None, 0),), ()
+    if not messages:
         return _undecoded(exchange, vendor, endpoint.hosts == (), endpoint.kind)
-    messages = list(_messages(value))[:MAX_MESSAGES]
+    spots: tuple[BlindSpot, ...] = ()
+    if len(messages) > MAX_MESSAGES:
+        messages = messages[:MAX_MESSAGES]
+        spots = (_spot(exchange, "body_cut", f"more than {MAX_MESSAGES} messages in one request"),)
     if not endpoint.hosts and not any(_is_pixel(m) for m in messages):
         return (), ()
-    made = [_hit(exchange, vendor, endpoint.kind, endpoint.tier, m, i) for i, m in enumerate(messages)]
-    return tuple(made), ()
+    # A message where none is known to be expected is an event until its own fields say otherwise.
+    kind = "event" if endpoint.decoder == "maybe" else endpoint.kind
+    made = [_hit(exchange, vendor, kind, endpoint.tier, m, i) for i, m in enumerate(messages)]
+    return tuple(made), spots
 
 
 def _messages(value: Any) -> Iterator[dict[str, Any]]:
@@ -109,6 +114,8 @@ def _undecoded(
 ) -> tuple[tuple[Hit, ...], tuple[BlindSpot, ...]]:
     if anywhere:
         return (), ()
+    if kind == "app" and exchange.method == "GET":
+        return (_hit(exchange, vendor, "app", "contact", None, 0),), ()
     spots: tuple[BlindSpot, ...] = ()
     if exchange.body_state == "too_large":
         spots = (_spot(exchange, "body_too_large", exchange.host + exchange.path),)
@@ -116,8 +123,6 @@ def _undecoded(
         spots = (_spot(exchange, "body_not_captured", exchange.host + exchange.path),)
     elif exchange.body or exchange.parts.query:
         spots = (_spot(exchange, "unreadable_body", exchange.host + exchange.path),)
-    elif kind == "app":
-        return (_hit(exchange, vendor, "app", "contact", None, 0),), ()
     else:
         spots = (_spot(exchange, "unreadable_body", f"{exchange.host}{exchange.path} (empty)"),)
     return (_hit(exchange, vendor, "unreadable", "contact", None, 0),), spots
@@ -168,7 +173,7 @@ def _hit(
         occurred_at=exchange.started_at,
         event_time=_event_time(said),
         kind=kind,
-        tier=_tier(kind, least, found, collected, clear),
+        tier=_tier(kind, "event" if kind == "app" and event else least, found, collected, clear),
         event=vendor.renames.get(event, event) if event else None,
         event_raw=event,
         action=said.action,
@@ -180,7 +185,7 @@ def _hit(
         request_url=mask_text(exchange.url),
         host=exchange.host,
         first_party_host=not own,
-        page_url=_masked(context.page.url or said.page_url or _events_api(message, "page.url")),
+        page_url=_masked(_plain_url(context.page.url) or said.page_url or _events_api(message, "page.url")),
         page_referrer=_masked(context.page.referrer),
         in_frame=(context.pixel.runtime or "") in vendor.frame_runtimes,
         referer=_masked(exchange.fields.get("referer")),
@@ -201,6 +206,11 @@ def _hit(
 
 def _masked(text: str | None) -> str | None:
     return mask_text(text) if text else None
+
+
+def _plain_url(url: str | None) -> str | None:
+    """The client of 2020 percent-encoded the whole URL (recorded)."""
+    return unquote(url) if url and re.match(r"https?%3a", url, re.I) else url
 
 
 def _events_api(message: dict[str, Any] | None, path: str) -> str | None:
@@ -224,9 +234,7 @@ def _tier(
         return "advanced_matching"
     if collected:
         return "auto_collected"
-    if kind in ("event", "act", "app") and least != "contact":
-        return "event"
-    if kind in ("event", "app"):
+    if kind == "event" or (kind in ("act", "app") and least != "contact"):
         return "event"
     return "identifier" if found else "contact"
 
@@ -284,12 +292,20 @@ def _without_page_content(message: dict[str, Any]) -> dict[str, Any]:
     collected = message.get("auto_collected_properties")
     if not isinstance(collected, dict):
         return message
-    visitor = {k: v for k, v in collected.items() if k != "content_data"}
+    # Metadata, and the structure of forms (labels and placeholders, no typed values), are the site's own words.
+    visitor = {k: v for k, v in collected.items() if k not in ("content_data", "form_details")}
     trigger = visitor.get("trigger_element")
     if isinstance(trigger, dict) and isinstance(trigger.get("attributes"), dict):
-        links = {k: v for k, v in trigger["attributes"].items() if k not in ("destination", "href")}
+        links = {k: v for k, v in trigger["attributes"].items() if not _is_contact_link(v)}
+        if len(links) < len(trigger["attributes"]):
+            trigger = {k: v for k, v in trigger.items() if k != "inner_text"}  # the text of that link
         visitor["trigger_element"] = {**trigger, "attributes": links}
     return {**message, "auto_collected_properties": visitor}
+
+
+def _is_contact_link(value: Any) -> bool:
+    """A link that writes to or calls somebody: the site's own address, not the visitor's."""
+    return isinstance(value, str) and value.lower().startswith(("mailto:", "tel:", "sms:"))
 
 
 def _transport(exchange: Exchange, kind: HitKind) -> str:
@@ -350,11 +366,18 @@ def completed(exchange: Exchange, made: tuple[Hit, ...], book: Rulebook) -> tupl
     if response is None or not made:
         return ()
     names = {c.name for c in vendor_of(book, made[0].vendor).cookies}
-    sets = any(v.partition("=")[0].strip() in names for v in header_values(response.headers, "set-cookie"))
+    sets = any(_sets(line, names) for line in header_values(response.headers, "set-cookie"))
     country = _country(response.body) if made[0].kind == "script" else None
     if not sets and country is None:
         return ()
     return tuple(hit.model_copy(update={"sets_identifier": sets, "country": country}) for hit in made)
+
+
+def _sets(line: str, names: set[str]) -> bool:
+    """Whether a Set-Cookie sets one of the names, and does not delete it."""
+    name, _, value = line.partition(";")[0].partition("=")
+    gone = re.search(r";\s*max-age\s*=\s*(?:0|-)|;\s*expires=[^;]*19[67]0", line, re.I)
+    return name.strip() in names and bool(value.strip()) and gone is None
 
 
 def _country(body: bytes | None) -> str | None:

@@ -27,7 +27,8 @@ class Endpoint(Rule):
     category: Category
     kind: HitKind
     decoder: str
-    """`body` (the JSON message, wherever it travels), `query` (script and configuration URLs), `app`, `none`."""
+    """`body` (the JSON message, wherever it travels), `maybe` (one if it carries one: nothing is known of the path),
+    `query` (script and configuration URLs), `app`."""
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     """Exact paths; one that ends in `*` is a prefix. None: every path of the host."""

@@ -15,6 +15,7 @@ SHA256_HEX = re.compile(r"[0-9a-fA-F]{64}")
 SHA256_BASE64 = re.compile(r"[A-Za-z0-9_+/-]{43}=?")
 SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 MD5 = re.compile(r"[0-9a-fA-F]{32}")
+NAME = re.compile(r"[^\W\d_]{2,30}(?:[ '-][^\W\d_]{1,30}){0,3}")
 MAX_VALUES = 20
 
 
@@ -40,7 +41,7 @@ def form_of(value: str, placeholders: dict[str, str], *, hashed: bool) -> str:
         return "md5"
     if SHA256_BASE64.fullmatch(text) and any(c.isdigit() for c in text):
         return "sha256_base64url"
-    if plaintext.find(text, "") or (hashed and re.fullmatch(r"\+?[0-9][0-9 .()\-]{5,20}[0-9]", text)):
+    if plaintext.find(text, "") or (hashed and (plaintext.is_bare_phone(text) or NAME.fullmatch(text))):
         return "plaintext"
     return "malformed" if hashed else "plaintext"
 

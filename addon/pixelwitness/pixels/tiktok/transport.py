@@ -87,7 +87,8 @@ def _parameter(query: str) -> Any:
     for pair in query.split("&")[:100]:
         name, _, value = pair.partition("=")
         if name == PARAMETER and value:
-            return _decoded(unquote_to_bytes(value).decode("latin-1"))
+            raw = unquote_to_bytes(value)
+            return parse(raw) or _decoded(raw.decode("latin-1"))
     return None
 
 
