@@ -174,6 +174,15 @@ def test_an_auditors_mark_decides_where_nothing_can_be_read() -> None:
     assert (j.verdicts[-1].consent_state, rules(j, "eu")) == ("denied", {"fired-after-denial"})
 
 
+def test_a_beacon_that_arrives_just_after_the_call_may_have_been_sent_before_the_click() -> None:
+    call = "https://consent.cookiebot.com/logconsent.ashx?action=decline&clm=false"
+    decline = Exchange("c", START + 5000, "GET", call, (("Referer", SHOP),), b"")
+    granted = "CookieConsent={stamp:%27x%27%2Cnecessary:true%2Cmarketing:true%2Cutc:1794990000000}"
+    visit = [page(0, cookie=granted), cmp_script(10, "https://consent.cookiebot.com/uc.js"), decline]
+    assert verdict([*visit, hit(5030)]).verdicts == {"eu": "unverified", "us-ca": "unverified"}
+    assert rules(judged([*visit, hit(6500)]), "eu") == {"fired-after-withdrawal"}
+
+
 # --- 5.4: which signal decides -----------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from demo.browser import Tape, until
 
-AFTER_A_CLICK = 1.2
+AFTER_A_CLICK = 1.6
 """Seconds: what is sent within the clock's error of a click can belong to either state."""
 
 

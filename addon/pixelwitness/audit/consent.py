@@ -177,7 +177,8 @@ def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
         error = max(rules.least_clock_error_ms, resolution)
         since, by = seen - error, seen + error
     elif written:
-        since = seen - rules.least_clock_error_ms
+        # A call follows the click, and a beacon sent before the click may arrive after the call.
+        since, by = seen - rules.least_clock_error_ms, seen + rules.least_clock_error_ms
     elif signal.effective_at is not None and value != "unanswered":
         earliest = clock.earliest(signal.effective_at, resolution)
         # A stamp that lies after the request that showed it is no stamp.
