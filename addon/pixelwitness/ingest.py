@@ -32,7 +32,7 @@ def observe_request(exchange: Exchange, book: Rulebook) -> Observed:
         first_party=_first_party(exchange, classified, top=top),
         frame=_frame(exchange, classified) if not top else None,
         hits=made,
-        signals=request_signals(exchange, book, category=category, document=top),
+        signals=request_signals(exchange, book, category=category, document=top, own_site=_is_anywhere(classified)),
         blind_spots=spots,
     )
 
@@ -54,7 +54,7 @@ def observe_response(exchange: Exchange, book: Rulebook) -> Observed:
         page_view=_page_view(exchange) if top else None,
         first_party=first_party.model_copy(update={"set_cookie_names": names}) if first_party and names else None,
         hits=completed(exchange, made, book),
-        signals=response_signals(exchange, book, category=classified.category),
+        signals=response_signals(exchange, book, category=classified.category, own_site=_is_anywhere(classified)),
     )
 
 

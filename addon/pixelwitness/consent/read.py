@@ -88,12 +88,18 @@ def claimed_cookies(names: Iterable[str], book: Rulebook) -> frozenset[str]:
     )
 
 
-def request_signals(exchange: Exchange, book: Rulebook, *, category: str, document: bool) -> tuple[Signal, ...]:
-    """The consent signals of a request. `document`: it asks for a top-level page."""
+def request_signals(
+    exchange: Exchange, book: Rulebook, *, category: str, document: bool, own_site: bool = False
+) -> tuple[Signal, ...]:
+    """The consent signals of a request.
+
+    `document`: it asks for a top-level page. `own_site`: it went to the site's own host, where its cookies are the
+    site's whatever it carries (a first-party copy of a pixel message).
+    """
     found: list[Signal] = []
     pixel = category.startswith("pixel_") or category == "app_sdk"
     header = exchange.fields.get("cookie")
-    if header and not pixel and category != "cmp":
+    if header and (own_site or not pixel) and category != "cmp":
         for name, cmp, reading in read_cookies(header, book):
             found.append(_signal(exchange, "cookie", name, cmp, reading, len(found), own_host=True))
     if exchange.fields.get("sec-gpc", "").strip() == "1" and (document or pixel):
@@ -105,10 +111,13 @@ def request_signals(exchange: Exchange, book: Rulebook, *, category: str, docume
     return tuple(found)
 
 
-def response_signals(exchange: Exchange, book: Rulebook, *, category: str) -> tuple[Signal, ...]:
+def response_signals(
+    exchange: Exchange, book: Rulebook, *, category: str, own_site: bool = False
+) -> tuple[Signal, ...]:
     """The consent signals of a response: consent cookies that the site's own server sets."""
     response = exchange.response
-    if response is None or category.startswith("pixel_") or category in ("cmp", "app_sdk"):
+    pixel = category.startswith("pixel_") and not own_site
+    if response is None or pixel or category in ("cmp", "app_sdk"):
         return ()
     found: list[Signal] = []
     for line in header_values(response.headers, "set-cookie")[:MAX_COOKIES]:
