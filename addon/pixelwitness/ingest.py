@@ -154,6 +154,7 @@ def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> Fi
         document=top,
         cookie_names=None if crossing else names,
         authoritative=top and not crossing,
+        own_page=top or not unplaced,
         cookies_complete=exchange.cookies_complete,
         gpc=fields.get("sec-gpc", "").strip() == "1",
     )

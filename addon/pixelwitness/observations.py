@@ -190,6 +190,9 @@ class FirstParty(Observation):
     document: bool = False
     cookie_names: tuple[str, ...] | None = None
     authoritative: bool = False
+    own_page: bool = True
+    """It is known to come from the site's own page. Another site's page may leave cookies out, so that what is
+    missing then shows nothing; what is there shows that cookies can be read."""
     cookies_complete: bool = True
     set_cookie_names: tuple[str, ...] = ()
     gpc: bool = False

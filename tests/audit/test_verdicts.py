@@ -226,6 +226,30 @@ def test_a_cookie_of_a_system_that_is_no_longer_loaded_is_set_aside() -> None:
     assert "stale_cookie" in {b.kind for b in j.blind_spots}
 
 
+def test_a_first_party_copy_shows_the_consent_cookie_that_it_carries() -> None:
+    consent = onetrust(True, at=-5000)
+    copy = hit(1000, host="www.shop.example", headers=[("Cookie", consent), ("Sec-Fetch-Site", "same-origin")])
+    v = verdict([page(0, cookie=consent), cmp_script(5), copy, hit(2000)])
+    assert (v.consent_state, v.verdicts["eu"]) == ("granted", "compliant")
+
+
+def test_a_request_of_an_unknown_page_shows_no_empty_jar() -> None:
+    bare = Exchange("c", START + 1500, "GET", SHOP + "px.gif", (("Cookie", "cross=1"),), b"")
+    v = verdict([page(0, cookie=onetrust(True, at=-5000)), cmp_script(5), bare, hit(2000)])
+    assert (v.consent_state, v.verdicts["eu"]) == ("granted", "compliant")
+
+
+@pytest.mark.parametrize(("granted", "eu"), [(True, "unverified"), (False, "violation")])
+def test_a_system_that_cannot_be_read_beside_one_that_can_may_hold_a_no(granted: bool, eu: str) -> None:
+    visit = [
+        page(0, cookie=onetrust(granted, at=-5000)),
+        cmp_script(5),
+        cmp_script(6, "https://app.usercentrics.eu/browser-ui/latest/loader.js"),
+        hit(2000),
+    ]
+    assert verdict(visit).verdicts["eu"] == eu
+
+
 # --- 5.5: the verdict ------------------------------------------------------------------------------------------------------
 
 

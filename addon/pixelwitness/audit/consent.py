@@ -20,6 +20,7 @@ from pixelwitness.rulebook.law import Judging
 
 LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
 RESTRICTIVE = ("denied", "unanswered", "granted")
+HIDDEN_STORES = frozenset({"opaque_cookie", "local_storage", "server"})
 LOADING = frozenset({"cmp_loaded", "cmp_call", "cmp_config"})
 DAY = 86_400_000
 
@@ -147,6 +148,8 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
         _add_absences(system, own, generic, sightings, book)
         if any(system.levels.values()):
             stretch.systems.append(system)
+    if any(set(s.levels) - {"tcf"} for s in stretch.systems):
+        stretch.systems += _unread(signals, {s.id for s in stretch.systems}, book)
     speaking = [s for s in stretch.systems if any(e.signal for es in s.levels.values() for e in es)]
     if not named - tcf:
         if generic:
@@ -265,7 +268,7 @@ def _jar_sightings(requests: Sequence[FirstParty]) -> list[FirstParty]:
 
     def shows_jar(f: FirstParty) -> bool:
         if f.cookie_names is not None:
-            return True
+            return f.own_page
         before_any = readable and (first_cookie is None or f.at < first_cookie)
         return f.authoritative and (f.cookies_complete or before_any)
 
@@ -312,6 +315,19 @@ def _keeps_cookie(cmp: str, book: Rulebook) -> bool:
     return any(rule.id == cmp and rule.store == "cookie" for rule in book.consent)
 
 
+def _unread(signals: Sequence[Signal], heard: set[str], book: Rulebook) -> list[System]:
+    """Systems that were seen loading and keep their answer where it cannot be read: beside one that can be read they
+    may still hold a no."""
+    hidden = {r.id for r in book.consent if r.store in HIDDEN_STORES} - heard
+    loaded = {s.cmp: s for s in reversed(signals) if s.cmp in hidden and s.source in LOADING}
+    return [
+        # In force from the start of the stretch: what it holds was answered before it loaded, or never.
+        System(s.cmp, {"none": [Evidence("unknown", s.observed_at, -(2**62), None, s.id, "opaque_store")]})
+        for s in loaded.values()
+        if s.cmp is not None
+    ]
+
+
 def _no_mechanism(
     session: Session, requests: Sequence[FirstParty], sightings: Sequence[FirstParty], marks: Sequence[Signal],
     start: int, rules: Judging,
@@ -352,7 +368,7 @@ def _why_silent(
         return ("app_consent_unknown",)
     reasons = [s.reason for s in signals if s.state is None and s.reason]
     opaque = [
-        rule.id for rule in book.consent if rule.store in ("opaque_cookie", "local_storage", "server")
+        rule.id for rule in book.consent if rule.store in HIDDEN_STORES
         and any(s.cmp == rule.id and s.source in LOADING for s in signals)
     ]  # fmt: skip
     if opaque:
