@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import quote
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.rulebook import Rulebook
@@ -90,9 +92,32 @@ def is_document(exchange: Exchange) -> bool:
 
 
 def _has_markers(exchange: Exchange, endpoint: Endpoint) -> bool:
-    """Whether a body or a query has every marker of a payload that may be on any host."""
+    """Whether a request may carry a payload that can be on any host: that it does is known only once it is read."""
     body = exchange.body
-    if body and endpoint.markers and all(marker.encode() in body for marker in endpoint.markers):
+    if body is None:
+        return exchange.method == "POST" and exchange.path.rstrip("/") in endpoint.likely_paths
+    if body and any(all(any(form in body for form in forms) for forms in way) for way in _written(endpoint.markers)):
         return True
     # A GET carries the same message in base64, where only its parameter's name can be seen cheaply.
     return "analytics_message=" in exchange.parts.query and exchange.method == "GET"
+
+
+@lru_cache(64)
+def _written(markers: tuple[str, ...]) -> tuple[tuple[tuple[bytes, ...], ...], ...]:
+    """The ways in which markers can stand in a body: plain, escaped in JSON, percent-encoded, in base64 at any offset.
+
+    A way is one tuple of alternatives for each marker. Of base64 only what does not depend on the neighbours is kept.
+    """
+    plain = tuple((m.encode(),) for m in markers)
+    escaped = tuple((m.replace('"', '\\"').encode(),) for m in markers)
+    percent = tuple((quote(m, safe="").encode(), quote(m, safe="").lower().encode()) for m in markers)
+    return plain, escaped, percent, tuple(_base64_forms(m.encode()) for m in markers)
+
+
+def _base64_forms(marker: bytes) -> tuple[bytes, ...]:
+    forms = []
+    for offset in range(3):
+        coded = base64.b64encode(bytes(offset) + marker)
+        sure = slice(-(-offset * 8 // 6), (offset + len(marker)) * 8 // 6)
+        forms.append(coded[sure])
+    return tuple(dict.fromkeys((*forms, *(f.translate(bytes.maketrans(b"+/", b"-_")) for f in forms))))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from pixelwitness.identity.people import People
     from pixelwitness.rulebook import Rulebook
     from pixelwitness.rulebook.law import Regime
 
@@ -58,12 +59,28 @@ scope_option = click.option(
     "--scope", multiple=True, help="Keep only this host, its subdomains and its pages' traffic."
 )
 
+identity_option = click.option(
+    "--identity", type=click.Path(path_type=Path), help="A YAML file of test personas: whose value is each hash?"
+)
+
+
+def personas(path: Path | None, book: Rulebook) -> People:
+    """The test personas of a file. Raises UsableError."""
+    from pixelwitness.identity.people import load_people
+    from pixelwitness.rulebook import RuleError
+
+    try:
+        return load_people(path, book.identity)
+    except (RuleError, OSError) as error:
+        raise UsableError(f"--identity: {error}") from error
+
 
 @cli.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("--db", type=click.Path(path_type=Path), default=Path("audit.db"), show_default=True, help="The ledger.")
 @regime_option
 @rules_option
+@identity_option
 @click.option("--client", help="The name of whoever the captures' requests came from.")
 @click.option("--separate", is_flag=True, help="Each capture is a client of its own.")
 @scope_option
@@ -74,8 +91,9 @@ scope_option = click.option(
     "--keep-plaintext", is_flag=True, help="Store clear text of persons unmasked (cookies and credentials never)."
 )
 def replay(
-    captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...], client: str | None,
-    separate: bool, scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool, keep_plaintext: bool,
+    captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...], identity: Path | None,
+    client: str | None, separate: bool, scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool,
+    keep_plaintext: bool,
 ) -> None:  # fmt: skip
     """Audit saved captures: mitmproxy flow files, HAR, folders of them, or - for standard input.
 
@@ -92,6 +110,7 @@ def replay(
     from pixelwitness.sources.files import captures_in, standard_input
 
     chosen, book = regimes_and_rules(regime, rules)
+    people = personas(identity, book)
     if keep_plaintext:
         click.echo(
             "Clear text of persons will be stored unmasked in the ledger: keep it as you keep their files.", err=True
@@ -104,8 +123,9 @@ def replay(
             ledger = open_ledger(db)
             stack.callback(ledger.close)
             options = Options(
-                chosen, regime, client, separate, Scope(tuple(h.lower().strip(".") for h in scope)), keep_plaintext
-            )
+                chosen, regime, client, separate, Scope(tuple(h.lower().strip(".") for h in scope)),
+                keep_plaintext, people,
+            )  # fmt: skip
             progress = stack.enter_context(_progress(named))
             outcome = run_replay(ledger, named, options, book, progress)
         except (CaptureError, LedgerError, RuleError) as error:
@@ -253,16 +273,18 @@ def addon_path() -> None:
 @regime_option
 @rules_option
 @scope_option
+@identity_option
 @click.option(
     "--keep-plaintext", is_flag=True, help="Store clear text of persons unmasked (cookies and credentials never)."
 )
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY OPTIONS...]")
 def proxy(
     ui: str, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
-    scope: tuple[str, ...], keep_plaintext: bool, more: tuple[str, ...],
+    scope: tuple[str, ...], identity: Path | None, keep_plaintext: bool, more: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Audit live: mitmproxy with the add-on. Point a browser or a phone at it."""
-    regimes_and_rules(regime, rules)
+    _, book = regimes_and_rules(regime, rules)
+    personas(identity, book)
     from pixelwitness.proxy.master import run
 
     settings = {
@@ -270,6 +292,7 @@ def proxy(
         "pixelwitness_regimes": list(regime),
         "pixelwitness_rules": [str(r) for r in rules],
         "pixelwitness_scope": list(scope),
+        "pixelwitness_identity": str(identity) if identity else "",
         "pixelwitness_keep_plaintext": keep_plaintext,
         "listen_host": listen_host,
         "listen_port": port,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pixelwitness.classify import Classified, classify, is_document
 from pixelwitness.consent.read import request_signals, response_signals
 from pixelwitness.exchange import Exchange, header_values
+from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import BlindSpot, FirstParty, Frame, Observed, PageView
-from pixelwitness.pixels.decode import completed, hits, page_of
+from pixelwitness.pixels.decode import completed, disclosed, hits, page_of
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
 
@@ -15,13 +16,13 @@ MAX_NAMES = 400
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
-def observe_request(exchange: Exchange, book: Rulebook) -> Observed:
-    """What the request alone says; judging can start with this."""
+def observe_request(exchange: Exchange, book: Rulebook, people: People = NOBODY) -> Observed:
+    """What the request alone says; judging can start with this. `people` are the auditor's test personas."""
     classified = classify(exchange, book)
     if not exchange.host:
         return Observed(category="other")
     top = _is_top_document(exchange, classified)
-    made, spots = hits(exchange, classified, book)
+    made, spots = hits(exchange, classified, book, people)
     if made and not book.judging.was_sent(exchange.error):
         made, spots = (), (*spots, _blocked(exchange))
     # A payload's marker on a host that is not the vendor's proves nothing until the payload was read.
@@ -37,7 +38,7 @@ def observe_request(exchange: Exchange, book: Rulebook) -> Observed:
     )
 
 
-def observe_response(exchange: Exchange, book: Rulebook) -> Observed:
+def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY) -> Observed:
     """What the response adds: rows with the ids of the request's replace them."""
     response = exchange.response
     classified = classify(exchange, book)
@@ -46,7 +47,7 @@ def observe_response(exchange: Exchange, book: Rulebook) -> Observed:
     top = _is_top_document(exchange, classified)
     first_party = _first_party(exchange, classified, top=top)
     names = _set_cookie_names(exchange)
-    made, _ = hits(exchange, classified, book) if classified.endpoint is not None else ((), ())
+    made, _ = hits(exchange, classified, book, people) if classified.endpoint is not None else ((), ())
     if not book.judging.was_sent(exchange.error):
         made = ()
     return Observed(
@@ -54,6 +55,7 @@ def observe_response(exchange: Exchange, book: Rulebook) -> Observed:
         page_view=_page_view(exchange) if top else None,
         first_party=first_party.model_copy(update={"set_cookie_names": names}) if first_party and names else None,
         hits=completed(exchange, made, book),
+        settings=disclosed(exchange, made, book),
         signals=response_signals(exchange, book, category=classified.category, own_site=_is_anywhere(classified)),
     )
 

@@ -38,7 +38,8 @@ class Identifier(Observation):
     `field` is the path in the payload (`context.user.email`), `name` the attribute (`email`, `phone_number`,
     `external_id`, `anonymous_id`, ...), `form` how it was written (`sha256_hex`, `sha256_base64url`, `md5`, `sha1`,
     `placeholder_hash`, `plaintext`, `malformed`, `other`), `collected` how it was obtained (`manual`, `automatic`,
-    `event_builder`, `first_party_cookie`, `third_party_cookie`, `click_id`, `suggested`, `device`).
+    `event_builder`, `first_party_cookie`, `third_party_cookie`, `click_id`, `suggested`, `device`, `elsewhere`: a test
+    persona's hash where no identity field is known).
     """
 
     field: str
@@ -49,15 +50,49 @@ class Identifier(Observation):
     """The value as it may be stored: a hash as it is, clear text masked."""
     diagnostics: tuple[str, ...] = ()
     """What TikTok's own client says of it, e.g. `plain_email`, `valid`, `invalid`."""
+    created_at: int | None = None
+    """When the value was made, where its own format embeds that."""
+    persona: str | None = None
+    """The test persona whose value this is, in clear or hashed."""
+    attribute: str | None = None
+    """What of the persona: `email`, `phone`, `first_name`, ..."""
+    variant: str | None = None
+    """In which spelling, and hashed how: `digits as typed, SHA-256`."""
+    follows_rule: bool | None = None
+    """Whether that spelling is the one that the vendor documents for this attribute."""
 
 
 class Plaintext(Observation):
     """Clear text of a person found in a hit: what kind, where it stood, and behind which encodings."""
 
     kind: str
+    """`email`, `phone`; of a test persona also `name`, `address` and the like."""
     where: str
     layers: tuple[str, ...] = ()
     masked: str
+    persona: str | None = None
+    """The test persona whose value this is."""
+
+
+class Content(Observation):
+    """One thing that was read off the page without the site asking."""
+
+    field: str
+    """Path in the payload, through JSON inside JSON."""
+    what: str
+    """In words: `page title`, `text of the clicked element`, `structured data (JSON-LD)`."""
+    size: int
+    """Characters."""
+    sample: str
+    """Its beginning, masked."""
+
+
+class Redaction(Observation):
+    """A mark by which the vendor's client says that it took something out."""
+
+    where: str
+    token: str
+    meaning: str
 
 
 class Hit(Observation):
@@ -106,6 +141,9 @@ class Hit(Observation):
     plaintext: tuple[Plaintext, ...] = ()
     collected: tuple[str, ...] = ()
     """What was read off the page without the site asking, as dotted paths into the payload."""
+    content: tuple[Content, ...] = ()
+    """The same, leaf by leaf."""
+    redactions: tuple[Redaction, ...] = ()
     sets_identifier: bool = False
     """The response set an identifier cookie (`_ttp`)."""
     app_consent: dict[str, Any] = Field(default_factory=dict)
@@ -119,7 +157,7 @@ class Hit(Observation):
         return tuple(i for i in self.identifiers if i.collected in MATCHING)
 
 
-MATCHING = frozenset({"manual", "automatic", "event_builder", "suggested"})
+MATCHING = frozenset({"manual", "automatic", "event_builder", "suggested", "elsewhere"})
 
 
 class Signal(Observation):
@@ -224,6 +262,30 @@ class BlindSpot(Observation):
     """The page it came from, by Referer or Origin."""
 
 
+class PixelSettings(Observation):
+    """How a pixel is set up, as the vendor's loader discloses it in its body. None: it does not say."""
+
+    id: str
+    """The exchange's."""
+    client: str
+    at: int
+    vendor: str
+    code: str
+    hit_id: str
+    name: str | None = None
+    partner: str | None = None
+    setup_mode: str | None = None
+    status: str | None = None
+    first_party_cookies: bool | None = None
+    manual_matching: tuple[str, ...] | None = None
+    """Fields that the settings allow the site's own code to hand over."""
+    automatic_matching: tuple[str, ...] | None = None
+    """Fields that the vendor's client looks for by itself; empty: switched off."""
+    plugins: tuple[str, ...] = ()
+    """Parts of the client that are switched on."""
+    country: str | None = None
+
+
 class Observed(Observation):
     """All that one exchange (or its response, seen later) says."""
 
@@ -234,3 +296,4 @@ class Observed(Observation):
     hits: tuple[Hit, ...] = ()
     signals: tuple[Signal, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
+    settings: tuple[PixelSettings, ...] = ()

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from pixelwitness.audit.model import Judgement
 from pixelwitness.exchange import Exchange
+from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.store import Ledger, Record, RunInfo
 from pixelwitness.marks import marks_beside
 from pixelwitness.observations import BlindSpot
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import (
+    Lens,
     Scope,
     Tally,
     judge_recording,
@@ -42,6 +44,7 @@ class Options:
     separate: bool = False
     scope: Scope = field(default_factory=Scope)
     keep_plaintext: bool = False
+    people: People = NOBODY
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def replay(
         started_at=now(),
         options={
             "client": options.client, "separate": options.separate, "scope": list(options.scope.hosts),
-            "keep_plaintext": options.keep_plaintext, "marks": sorted(m.id for m in marks),
+            "keep_plaintext": options.keep_plaintext, **({"identity": options.people.source} if options.people else {}),
+            "marks": sorted(m.id for m in marks),
         },
         inputs=tuple((name, digest) for (_, name), digest in zip(captures, digests, strict=True)),
         regimes=tuple(r.id for r in options.regimes),
@@ -88,6 +92,11 @@ def replay(
         for (path, name), digest in zip(captures, digests, strict=True):
             seen, added = _read(ledger, run.id, path, name, digest, options, book, problems, progress)
             read, new = read + seen, new + added
+    if options.people and read and not new:
+        problems.append(
+            "everything in these captures was in the ledger already, read without these personas: "
+            "whose values they hold was not looked up. Give a new --db"
+        )
     judgement = judge_recording(ledger, run.id, options.regimes, book, named=options.named)
     if not run.already_complete:
         head = ledger.finish_run(run.id, now(), complete=not problems, note="; ".join(problems))
@@ -101,6 +110,7 @@ def _read(
     problems: list[str], progress: Callable[[str, int], None],
 ) -> tuple[int, int]:  # fmt: skip
     tally = Tally()
+    lens = Lens(book, options.scope, options.people)
     batch: list[Record] = []
     read = new = 0
     client = options.client or (f"capture:{name}" if options.separate else "capture")
@@ -112,8 +122,8 @@ def _read(
             read += 1
             exchange = in_client(item, renamed)
             made = (
-                request_record(exchange, book, options.scope, tally, name),
-                response_record(exchange, book, options.scope, name),
+                request_record(exchange, lens, tally, name),
+                response_record(exchange, lens, name),
             )
             batch += [record for record in made if record is not None]
         if len(batch) >= BATCH:

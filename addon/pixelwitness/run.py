@@ -14,6 +14,7 @@ from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import Judgement
 from pixelwitness.consent.read import claimed_cookies
 from pixelwitness.exchange import Exchange
+from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ingest import observe_request, observe_response
 from pixelwitness.ledger.project import project
 from pixelwitness.ledger.store import Ledger, Record
@@ -87,17 +88,27 @@ class Tally:
         return Record("traffic", Observed(), at, id=key, counts=counts)
 
 
+@dataclass(frozen=True)
+class Lens:
+    """With what exchanges are read: the rules, what is the auditor's business, and whose values are known."""
+
+    book: Rulebook
+    scope: Scope = field(default_factory=Scope)
+    people: People = NOBODY
+
+
 def speaks(observed: Observed) -> bool:
     """Whether an observation holds anything that is worth keeping."""
     o = observed
-    return bool(o.hits or o.signals or o.blind_spots or o.page_view or o.first_party or o.frame)
+    return bool(
+        o.hits or o.signals or o.blind_spots or o.page_view or o.first_party or o.frame or o.settings
+    )  # fmt: skip
 
 
-def request_record(exchange: Exchange, book: Rulebook, scope: Scope, tally: Tally, capture: str = "") -> Record | None:
+def request_record(exchange: Exchange, lens: Lens, tally: Tally, capture: str = "") -> Record | None:
     """A request as a record; None where it says nothing or is out of scope."""
-    inside = scope.covers(exchange)
-    observed = observe_request(exchange, book)
-    if not inside and not scope.covers_hit(observed):
+    observed = observe_request(exchange, lens.book, lens.people)
+    if not lens.scope.covers(exchange) and not lens.scope.covers_hit(observed):
         return None
     tally.add(exchange, observed.category)
     if not speaks(observed):
@@ -105,12 +116,12 @@ def request_record(exchange: Exchange, book: Rulebook, scope: Scope, tally: Tall
     return Record("request", observed, exchange.started_at, exchange, capture=capture)
 
 
-def response_record(exchange: Exchange, book: Rulebook, scope: Scope, capture: str = "") -> Record | None:
+def response_record(exchange: Exchange, lens: Lens, capture: str = "") -> Record | None:
     """A response as a record; None where it adds nothing or is out of scope."""
     if exchange.response is None:
         return None
-    observed = observe_response(exchange, book)
-    if not scope.covers(exchange) and not scope.covers_hit(observe_request(exchange, book)):
+    observed = observe_response(exchange, lens.book, lens.people)
+    if not lens.scope.covers(exchange) and not lens.scope.covers_hit(observe_request(exchange, lens.book)):
         return None
     if not speaks(observed) and not (observed.category.startswith("pixel_") or observed.category == "app_sdk"):
         return None

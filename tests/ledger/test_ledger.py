@@ -14,7 +14,7 @@ import pytest
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.chain import faults
 from pixelwitness.ledger.store import Ledger, LedgerError, RunInfo, open_ledger
-from pixelwitness.run import Scope, Tally, judge_recording, mark_record, request_record, response_record, write
+from pixelwitness.run import Lens, Tally, judge_recording, mark_record, request_record, response_record, write
 from support import BOOK, ROOT, START, asset, hit, mark, onetrust, page
 
 REGIMES = [BOOK.regimes["eu"], BOOK.regimes["us-ca"]]
@@ -35,7 +35,7 @@ def info(kind: str = "replay", name: str = "a") -> RunInfo:
 def fill(ledger: Ledger, visit: list[Exchange], name: str = "a", *, keep: bool = False) -> str:
     run = ledger.begin_run(info(name=name)).id
     tally = Tally()
-    made = [r for e in visit for r in (request_record(e, BOOK, Scope(), tally), response_record(e, BOOK, Scope()))]
+    made = [r for e in visit for r in (request_record(e, Lens(BOOK), tally), response_record(e, Lens(BOOK)))]
     write(ledger, run, [r for r in made if r], BOOK, keep_plaintext=keep)
     write(ledger, run, [tally.record(f"traffic.{name}", START)], BOOK, keep_plaintext=keep)
     judge_recording(ledger, run, REGIMES, BOOK)
@@ -158,8 +158,8 @@ def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no such ledger"):
         open_ledger(tmp_path / "z.db", create=False)
     newer = open_ledger(tmp_path / "n.db")
-    newer.db.execute("insert into _sqlite_migrations values (null, 'pixelwitness', 'from_the_future', 'now')" if False else
-                     "update _sqlite_migrations set name = 'from_the_future'")  # fmt: skip
+    newer.db.execute("insert into _sqlite_migrations (migration_set, name) values ('pixelwitness', 'from_the_future')")
+    newer.db.conn.commit()
     newer.close()
     with pytest.raises(LedgerError, match="newer pixelwitness"):
         open_ledger(tmp_path / "n.db")

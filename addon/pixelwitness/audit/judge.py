@@ -25,6 +25,7 @@ from pixelwitness.audit.model import (
     Violation,
 )
 from pixelwitness.audit.optouts import OptOutsAt, OptOutTimeline
+from pixelwitness.audit.pixels import notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.regions import applicability, region_words
 from pixelwitness.audit.session import Placed, Session, sessions_of
@@ -87,6 +88,7 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
         notes.spot(None, "no_page", what(hit), hit.occurred_at, hit.client)
         case = _Case(hit, place, NOTHING_KNOWN, OptOutsAt(("gpc",) if hit.gpc else ()), None, "low")
         _judge_hit(case, None, regimes, book, frozenset(named), {}, names, notes)
+    records = pixel_records(rows.hits, rows.settings, {v.hit_id: v.property for v in notes.verdicts}, book)
     return Judgement(
         verdicts=tuple(notes.verdicts),
         violations=tuple(sorted(notes.violations, key=lambda v: (v.occurred_at, v.hit_id, v.regime, v.rule))),
@@ -94,6 +96,8 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
         blind_spots=tuple(notes.blind_spots.values()),
         page_states=notes.page_states,
         signal_properties=placed.signal_properties,
+        pixels=records,
+        notices=notices(records, book),
     )
 
 
@@ -236,7 +240,7 @@ def _violation(
         state=state,
         opt_out=deciding,
         basis=basis,
-        sent=listing(tuple(i.name for i in hit.matching)),
+        sent=listing(tuple(dict.fromkeys(i.name for i in hit.matching))),
         collected=listing(collected(hit)),
         plaintext=listing(tuple(dict.fromkeys(f"{p.kind} ({p.where})" for p in hit.plaintext))),
     )

@@ -6,7 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pixelwitness.observations import BlindSpot, FirstParty, Frame, Hit, Observation, PageView, Signal, State, Tier
+from pixelwitness.observations import (
+    BlindSpot,
+    FirstParty,
+    Frame,
+    Hit,
+    Observation,
+    PageView,
+    PixelSettings,
+    Signal,
+    State,
+    Tier,
+)
 from pixelwitness.rulebook.law import Severity
 
 VerdictWord = Literal["violation", "compliant", "unverified", "not_applicable"]
@@ -28,6 +39,7 @@ class Rows(Observation):
     first_party: tuple[FirstParty, ...] = ()
     frames: tuple[Frame, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
+    settings: tuple[PixelSettings, ...] = ()
 
 
 class HitVerdict(Observation):
@@ -104,6 +116,37 @@ class Coverage(Observation):
     note: str
 
 
+class PixelRecord(Observation):
+    """One pixel on one property, with its settings where a loader disclosed them."""
+
+    property: str | None
+    vendor: str
+    code: str
+    created_at: int | None
+    """When the pixel was made, by its code."""
+    first_seen: int
+    last_seen: int
+    hits: int
+    matched: bool
+    """Identity data was handed over under this code in the recording."""
+    history: tuple[PixelSettings, ...]
+    """The settings at their first sighting and at each change."""
+
+
+class Notice(Observation):
+    """A fact worth knowing that breaks no rule by itself."""
+
+    id: str
+    rule: str
+    property: str | None
+    vendor: str
+    pixel_code: str
+    noticed_at: int
+    explanation: str
+    remedy: str
+    hit_id: str
+
+
 class Judgement(Observation):
     """The projections of one recording under its regimes."""
 
@@ -116,3 +159,5 @@ class Judgement(Observation):
     """By page view id: property, state (or `unknown`), gpc."""
     signal_properties: dict[str, str | None]
     """By signal id: the property it was placed on."""
+    pixels: tuple[PixelRecord, ...] = ()
+    notices: tuple[Notice, ...] = ()

@@ -6,7 +6,7 @@ from pixelwitness.audit.consent import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.verdict import Decision
 from pixelwitness.exchange import iso
-from pixelwitness.observations import Hit, OptOutKind
+from pixelwitness.observations import Hit, Identifier, OptOutKind
 
 OPT_OUT_WORDS: dict[OptOutKind, str] = {
     "gpc": "the browser sent Global Privacy Control (Sec-GPC: 1)",
@@ -40,10 +40,24 @@ def what(hit: Hit) -> str:
 
 def sent(hit: Hit) -> tuple[str, ...]:
     """What the hit carried about the person, field by field."""
-    words = [f"{i.name} ({i.form.replace('_', ' ')}, {i.collected.replace('_', ' ')})" for i in hit.identifiers]
-    words += [f"{p.kind} in clear text in {p.where}" for p in hit.plaintext]
+    words = [_identifier(i) for i in hit.identifiers]
+    words += [f"{p.kind} in clear text in {p.where}{_of(p.persona)}" for p in hit.plaintext]
     words += [f"page content: {path}" for path in collected(hit)]
+    words += [f"taken out of {r.where} by TikTok's client: {r.meaning} ({r.token})" for r in hit.redactions]
     return tuple(dict.fromkeys(words))
+
+
+def _identifier(one: Identifier) -> str:
+    how = f"{one.form.replace('_', ' ')}, {one.collected.replace('_', ' ')}"
+    if one.collected == "elsewhere":
+        how = f"{one.form.replace('_', ' ')}, in {one.field}"
+    whose = f": {one.attribute} of {one.persona}, {one.variant}" if one.persona else ""
+    careless = "; does not follow TikTok's own rule" if one.follows_rule is False else ""
+    return f"{one.name} ({how}){whose}{careless}"
+
+
+def _of(persona: str | None) -> str:
+    return f", of {persona}" if persona else ""
 
 
 def collected(hit: Hit) -> tuple[str, ...]:

@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from pixelwitness.audit.model import HitVerdict, Judgement, Violation
+from pixelwitness.audit.model import HitVerdict, Judgement, PixelRecord, Violation
 from pixelwitness.exchange import iso
 from pixelwitness.ledger.store import Ledger
-from pixelwitness.observations import BlindSpot, Hit, Observation, PageView, Signal
+from pixelwitness.observations import BlindSpot, Hit, Identifier, PageView, PixelSettings, Signal
 from pixelwitness.rulebook import Rulebook
 
 BY_RUN = ("hits", "violations", "signals", "page_views", "exchanges")
-BY_RECORDING = ("coverage", "blind_spots", "traffic")
+BY_RECORDING = ("coverage", "blind_spots", "traffic", "pixels", "notices")
+BY_HIT = ("identifiers", "collected")
 PASSED_ON = frozenset({"preflight"})
 """Observed kinds that judging turns into something else."""
 
@@ -31,10 +32,9 @@ def project(
         if provisional or _was_provisional(ledger, recording):
             tables["revisions"] = list(_revisions(ledger, judgement, iso(at)))
         runs = "(select id from runs where recording = ?)"
-        db.execute(
-            f"delete from identifiers where hit_id in (select id from hits where run_id in {runs})",  # noqa: S608
-            [recording],
-        )
+        own = f"(select id from hits where run_id in {runs})"  # noqa: S608  fixed names
+        for table in BY_HIT:
+            db.execute(f"delete from {table} where hit_id in {own}", [recording])  # noqa: S608  fixed names
         for table in BY_RUN:
             db.execute(f"delete from {table} where run_id in {runs}", [recording])  # noqa: S608  fixed names
         for table in BY_RECORDING:
@@ -93,6 +93,12 @@ def _tables(
         "exchanges": list(exchanges.values()),
         "hits": [_hit(h, verdicts.get(h.id), run) for h, run in hits.values()],
         "identifiers": [_identifier(h.id, i) for h, _ in hits.values() for i in h.identifiers],
+        "collected": [_clean({"hit_id": h.id, **c.model_dump()}) for h, _ in hits.values() for c in h.content],
+        "pixels": [_pixel(p, recording) for p in judgement.pixels],
+        "notices": [
+            _clean({"recording": recording, **n.model_dump(), "noticed_at": iso(n.noticed_at)})
+            for n in judgement.notices
+        ],
         "signals": [_signal(s, judgement.signal_properties.get(s.id), run) for s, run in signals.values()],
         "page_views": [_view(v, judgement.page_states.get(v.id, {}), run) for v, run in views.values()],
         "violations": [
@@ -181,16 +187,59 @@ def _hit(hit: Hit, verdict: HitVerdict | None, run: str) -> dict[str, Any]:
             "signals": _json(v.signals) if v else None,
             "set_aside": _json(v.set_aside) if v else None,
             "collected": _json(hit.collected),
-            "plaintext": _json([p.model_dump() for p in hit.plaintext]),
+            "plaintext": _json([p.model_dump(exclude_none=True) for p in hit.plaintext]),
+            "redactions": _json([r.model_dump() for r in hit.redactions]),
             "body_sha256": hit.body_sha256,
             "payload": _json(hit.payload) if hit.payload is not None else None,
         }
     )
 
 
-def _identifier(hit_id: str, one: Observation) -> dict[str, Any]:
+def _identifier(hit_id: str, one: Identifier) -> dict[str, Any]:
     row = one.model_dump()
-    return _clean({"hit_id": hit_id, **row, "diagnostics": _json(row["diagnostics"])})
+    row |= {
+        "diagnostics": _json(one.diagnostics),
+        "created_at": iso(one.created_at) if one.created_at is not None else None,
+        "follows_rule": _bool(one.follows_rule),
+    }
+    return _clean({"hit_id": hit_id, **row})
+
+
+def _pixel(record: PixelRecord, recording: str) -> dict[str, Any]:
+    """One row a pixel: its newest settings, and every change before them."""
+    now = record.history[-1] if record.history else None
+    return _clean(
+        {
+            "recording": recording,
+            "property": record.property or "",
+            "vendor": record.vendor,
+            "code": record.code,
+            "created_at": iso(record.created_at) if record.created_at is not None else None,
+            "first_seen": iso(record.first_seen),
+            "last_seen": iso(record.last_seen),
+            "hits": record.hits,
+            "name": now.name if now else None,
+            "partner": now.partner if now else None,
+            "setup_mode": now.setup_mode if now else None,
+            "status": now.status if now else None,
+            "first_party_cookies": _bool(now.first_party_cookies) if now else None,
+            "manual_matching": _listed(now.manual_matching if now else None),
+            "automatic_matching": _listed(now.automatic_matching if now else None),
+            "plugins": _json(now.plugins) if now else None,
+            "country": now.country if now else None,
+            "matched": int(record.matched),
+            "changes": _json([{"at": iso(s.at), **_settings(s)} for s in record.history]),
+            "hit_id": now.hit_id if now else None,
+        }
+    )
+
+
+def _settings(settings: PixelSettings) -> dict[str, Any]:
+    return settings.model_dump(exclude={"id", "client", "at", "vendor", "code"}, exclude_none=True)
+
+
+def _listed(values: tuple[str, ...] | None) -> str | None:
+    return None if values is None else _json(values)
 
 
 def _signal(signal: Signal, prop: str | None, run: str) -> dict[str, Any]:

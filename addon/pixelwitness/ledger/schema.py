@@ -54,6 +54,20 @@ TRAFFIC = {"recording": str, "property": str, "host": str, "category": str, "req
 IDENTIFIERS = {
     "hit_id": str, "field": str, "name": str, "form": str, "collected": str, "value": str, "diagnostics": str,
 }  # fmt: skip
+PIXELS = {
+    "recording": str, "property": str, "vendor": str, "code": str, "created_at": str, "first_seen": str,
+    "last_seen": str, "hits": int, "name": str, "partner": str, "setup_mode": str, "status": str,
+    "first_party_cookies": int, "manual_matching": str, "automatic_matching": str, "plugins": str, "country": str,
+    "matched": int, "changes": str, "hit_id": str,
+}  # fmt: skip
+NOTICES = {
+    "id": str, "recording": str, "rule": str, "property": str, "vendor": str, "pixel_code": str, "noticed_at": str,
+    "explanation": str, "remedy": str, "hit_id": str,
+}  # fmt: skip
+COLLECTED = {"hit_id": str, "field": str, "what": str, "size": int, "sample": str}
+IDENTIFIERS_2 = {
+    "created_at": str, "persona": str, "attribute": str, "variant": str, "follows_rule": int,
+}  # fmt: skip
 REVISIONS = {
     "hit_id": str, "regime": str, "revised_at": str, "was": str, "became": str, "reason": str,
 }  # fmt: skip
@@ -85,3 +99,15 @@ def create(db: Database) -> None:
     db.table("identifiers").create(IDENTIFIERS, strict=True)
     db.table("identifiers").create_index(["hit_id"])
     db.table("revisions").create(REVISIONS, strict=True)
+
+
+@migrations()
+def pixels_and_content(db: Database) -> None:
+    """What a loader discloses, what was read off the page, whose value it is."""
+    db.table("pixels").create(PIXELS, pk=("recording", "property", "vendor", "code"), strict=True)
+    db.table("notices").create(NOTICES, pk="id", strict=True)
+    db.table("collected").create(COLLECTED, strict=True)
+    db.table("collected").create_index(["hit_id"])
+    for name, kind in IDENTIFIERS_2.items():
+        db.table("identifiers").add_column(name, kind)
+    db.table("hits").add_column("redactions", str)

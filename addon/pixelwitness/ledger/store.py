@@ -20,7 +20,7 @@ from pixelwitness.exchange import Exchange, iso
 from pixelwitness.ledger.chain import GENESIS, Part, part, row_hash
 from pixelwitness.ledger.schema import migrations
 from pixelwitness.mask import mask_body, mask_headers, mask_text
-from pixelwitness.observations import BlindSpot, FirstParty, Frame, Hit, Observed, PageView, Signal
+from pixelwitness.observations import BlindSpot, FirstParty, Frame, Hit, Observed, PageView, PixelSettings, Signal
 
 MAX_STORED_BODY = 256 * 1024
 
@@ -235,16 +235,18 @@ class Ledger:
         first: list[FirstParty] = []
         frames: list[Frame] = []
         spots: list[BlindSpot] = []
+        settings: list[PixelSettings] = []
         for _, said, _ in self.observed(recording):
             hits += said.hits
             signals += said.signals
             spots += said.blind_spots
+            settings += said.settings
             views += [said.page_view] if said.page_view else []
             first += [said.first_party] if said.first_party else []
             frames += [said.frame] if said.frame else []
         return Rows.model_construct(
             hits=tuple(hits), signals=tuple(signals), page_views=tuple(views), first_party=tuple(first),
-            frames=tuple(frames), blind_spots=tuple(spots),
+            frames=tuple(frames), blind_spots=tuple(spots), settings=tuple(settings),
         )  # fmt: skip
 
 

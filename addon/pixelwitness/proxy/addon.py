@@ -11,12 +11,13 @@ from pathlib import Path
 from mitmproxy import ctx, exceptions, http, optmanager, tls
 from mitmproxy.addonmanager import Loader
 
+from pixelwitness.identity.people import People, load_people
 from pixelwitness.ledger.store import LedgerError
 from pixelwitness.observations import BlindSpot
 from pixelwitness.proxy.recorder import Recorder
 from pixelwitness.rulebook import Rulebook, RuleError, load_rulebook
 from pixelwitness.rulebook.law import Regime
-from pixelwitness.run import DEFAULT_REGIMES, Scope, now
+from pixelwitness.run import DEFAULT_REGIMES, Lens, Scope, now
 from pixelwitness.sources.mitm import exchange_from_flow
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ class PixelWitness:
         )
         loader.add_option("pixelwitness_rules", Sequence[str], [], "Folders of rules that add to or replace ours.")
         loader.add_option("pixelwitness_scope", Sequence[str], [], "Keep only these hosts and their pages' traffic.")
+        loader.add_option(
+            "pixelwitness_identity", str, "", "A YAML file of test personas, whose values are looked for."
+        )
         loader.add_option(
             "pixelwitness_keep_plaintext", bool, False, "Store clear text of persons unmasked. Off: masked."
         )
@@ -67,7 +71,7 @@ class PixelWitness:
             if self.recorder is not None:
                 logger.warning("pixelwitness: options take effect when the proxy is started again")
 
-    def _settings(self) -> tuple[tuple[Regime, ...], Rulebook]:
+    def _settings(self) -> tuple[tuple[Regime, ...], Rulebook, People]:
         try:
             book = load_rulebook(tuple(Path(p) for p in ctx.options.pixelwitness_rules))
         except RuleError as error:
@@ -77,16 +81,21 @@ class PixelWitness:
         if unknown:
             known = ", ".join(sorted(book.regimes))
             raise exceptions.OptionsError(f"pixelwitness_regimes: no regime {', '.join(unknown)}. There are: {known}")
-        return tuple(book.regimes[n] for n in names), book
+        identity = ctx.options.pixelwitness_identity
+        try:
+            people = load_people(Path(identity).expanduser() if identity else None, book.identity)
+        except RuleError as error:
+            raise exceptions.OptionsError(f"pixelwitness_identity: {error}") from error
+        return tuple(book.regimes[n] for n in names), book, people
 
     def running(self) -> None:
         """Opens the ledger. A ledger that cannot be opened stops the proxy: silence would look like an audit."""
         self._refuse_unknown(ctx.options)
-        regimes, book = self._settings()
+        regimes, book, people = self._settings()
         scope = Scope(tuple(h.lower().strip(".") for h in ctx.options.pixelwitness_scope))
         path = Path(ctx.options.pixelwitness_db).expanduser()
         recorder = Recorder(
-            path, regimes, book, scope, {"scope": list(scope.hosts)},
+            path, regimes, Lens(book, scope, people), {"scope": list(scope.hosts), "identity": people.source},
             named=tuple(ctx.options.pixelwitness_regimes),
             keep_plaintext=ctx.options.pixelwitness_keep_plaintext, on_fault=self._told,
         )  # fmt: skip

@@ -11,10 +11,9 @@ from queue import Empty, SimpleQueue
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.store import Ledger, Record, RunInfo, open_ledger
 from pixelwitness.observations import BlindSpot
-from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import (
-    Scope,
+    Lens,
     Tally,
     judge_recording,
     mitmproxy_version,
@@ -38,10 +37,10 @@ class Recorder:
     """Owns the ledger of a live run. `put` never waits for the disk; `close` returns when all is on it."""
 
     def __init__(
-        self, path: Path, regimes: Sequence[Regime], book: Rulebook, scope: Scope, options: dict[str, object], *,
+        self, path: Path, regimes: Sequence[Regime], lens: Lens, options: dict[str, object], *,
         named: Sequence[str] = (), keep_plaintext: bool, on_fault: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._path, self._regimes, self._book, self._scope = path, regimes, book, scope
+        self._path, self._regimes, self._lens, self._book = path, regimes, lens, lens.book
         self._options, self._keep, self._on_fault = options, keep_plaintext, on_fault
         self._named = tuple(named)
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
@@ -152,8 +151,8 @@ class Recorder:
     def _observe(self, stage: str, exchange: Exchange) -> Record | None:
         try:
             if stage == "request":
-                return request_record(exchange, self._book, self._scope, self._tally)
-            return response_record(exchange, self._book, self._scope)
+                return request_record(exchange, self._lens, self._tally)
+            return response_record(exchange, self._lens)
         except Exception as error:
             # One exchange that cannot be read must not take the batch with it: it is a blind spot of its own.
             what = f"{type(error).__name__} at {exchange.host}{exchange.path}"[:200]

@@ -53,6 +53,10 @@ class PropertySummary(_Model):
     coverage: dict[str, list[CoverageRow]]
     """By regime."""
     groups: list[Group]
+    pixels: list[dict[str, Any]]
+    """Rows of the table `pixels`."""
+    notices: list[dict[str, Any]]
+    """Rows of the table `notices`, each with its `title`."""
 
 
 class Summary(_Model):
@@ -99,6 +103,11 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
             )
         }
     )
+    pixels = rows("select * from pixels where recording = ? order by first_seen, code")
+    notices = [
+        {**n, "title": book.findings[n["rule"]].title if n["rule"] in book.findings else n["rule"]}
+        for n in rows("select * from notices where recording = ? order by noticed_at, id")
+    ]
     regimes = list(json.loads(chosen["regimes"]))
     seen = sorted({h["property"] for h in hits if h["property"]})
     tried = {s["property"] for s in spots if s["kind"] == "blocked_send"}
@@ -110,7 +119,9 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
         chain_head=chosen["chain_head"],
         inputs=[i["name"] for i in json.loads(chosen["inputs"])],
         regimes={r: book.regimes[r].name if r in book.regimes else r for r in regimes},
-        properties=[_property(p, regimes, hits, violations, coverage, book) for p in seen],
+        properties=[
+            _property(p, regimes, hits, violations, coverage, book, pixels=pixels, notices=notices) for p in seen
+        ],
         quiet=sorted({c["property"] for c in coverage} - set(seen) - tried),
         unplaced_hits=sum(1 for h in hits if not h["property"]),
         blind_spots=spots,
@@ -121,7 +132,7 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
 
 def _property(
     name: str, regimes: list[str], hits: list[dict[str, Any]], violations: list[dict[str, Any]],
-    coverage: list[dict[str, Any]], book: Rulebook,
+    coverage: list[dict[str, Any]], book: Rulebook, *, pixels: list[dict[str, Any]], notices: list[dict[str, Any]],
 ) -> PropertySummary:  # fmt: skip
     own = [h for h in hits if h["property"] == name and not h["copy_of"]]
     words: dict[str, Counter[str]] = {r: Counter() for r in regimes}
@@ -139,6 +150,8 @@ def _property(
         verdicts={r: dict(w) for r, w in words.items()},
         coverage=tables,
         groups=_groups([v for v in violations if v["property"] == name], book),
+        pixels=[p for p in pixels if p["property"] == name],
+        notices=[n for n in notices if n["property"] == name],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import IO, Any
 
@@ -92,6 +93,29 @@ def _property(console: Console, one: PropertySummary, summary: Summary, everythi
         console.print()
     for group in one.groups:
         _group(console, group, everything)
+    for notice in one.notices:
+        console.print(Text("NOTE ", STYLES["info"]) + Text(safe(notice["title"]), "bold"))
+        console.print(Padding(Text(safe(notice["explanation"], 600)), (0, 0, 0, 4)))
+        console.print(Padding(Text("What to do: ", "bold") + Text(notice["remedy"].strip()), (0, 0, 0, 2)))
+        console.print()
+    _pixels(console, one.pixels)
+
+
+def _pixels(console: Console, pixels: list[dict[str, Any]]) -> None:
+    for pixel in pixels:
+        said = [f"made {pixel['created_at'][:10]}"] if pixel["created_at"] else []
+        said += [f"set up by {safe(pixel['partner'], 60)}"] if pixel["partner"] else []
+        if pixel["automatic_matching"] is not None:
+            fields = ", ".join(f.removeprefix("auto_") for f in json.loads(pixel["automatic_matching"]))
+            said.append(f"automatic matching: {safe(fields, 80) or 'off'}")
+        if pixel["first_party_cookies"] is not None:
+            said.append(f"first-party cookies {'on' if pixel['first_party_cookies'] else 'off'}")
+        changed = len(json.loads(pixel["changes"] or "[]")) - 1
+        said += [f"settings changed {changed}x during the recording"] if changed > 0 else []
+        named = Text("Pixel ", "dim") + Text(safe(pixel["code"], 40))
+        console.print(named + Text(f" ({pixel['hits']} requests)" + "".join(f"; {w}" for w in said), "dim"))
+    if pixels:
+        console.print()
 
 
 def _group(console: Console, group: Group, everything: bool) -> None:

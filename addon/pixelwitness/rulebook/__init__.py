@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from pixelwitness.rulebook.consent import ConsentRule
+from pixelwitness.rulebook.identity import IdentityRules
 from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Judging, Regime
 from pixelwitness.rulebook.load import RuleError, SourcedRule, default_rules_dir, read_rule, rule_files
 from pixelwitness.rulebook.pixels import PixelRule
@@ -30,6 +31,8 @@ def model_for(relative: str) -> type[SourcedRule]:
         return BlindSpots
     if relative == "judging.yaml":
         return Judging
+    if relative == "identity.yaml":
+        return IdentityRules
     if folder == "consent":
         return ConsentRule
     if folder.startswith("pixels/"):
@@ -48,6 +51,7 @@ class Rulebook:
     findings: dict[str, Finding]
     blind_spots: dict[str, BlindSpotRule]
     judging: Judging
+    identity: IdentityRules
     digest: str
     """SHA-256 over the names and contents of all files."""
 
@@ -78,6 +82,7 @@ def _load(directories: tuple[Path, ...]) -> Rulebook:
         findings={r.id: r for r in rules if isinstance(r, Finding)},
         blind_spots={k: v for r in rules if isinstance(r, BlindSpots) for k, v in r.blind_spots.items()},
         judging=next(r for r in rules if isinstance(r, Judging)),
+        identity=next(r for r in rules if isinstance(r, IdentityRules)),
         digest=digest.hexdigest(),
     )
     _cross_check(book)

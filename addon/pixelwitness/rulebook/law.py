@@ -77,6 +77,8 @@ class Finding(SourcedRule):
     """One sentence, with `{...}` fields that the judge fills in."""
     remedy: str
     severities: tuple[SeverityCase, ...]
+    notice: bool = False
+    """A fact worth knowing that breaks no rule by itself: no violation, under no regime."""
     precedent: tuple[str, ...] = ()
     examples: tuple[FindingExample, ...]
 

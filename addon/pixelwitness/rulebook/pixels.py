@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -33,7 +34,9 @@ class Endpoint(Rule):
     paths: tuple[str, ...] = ()
     """Exact paths; one that ends in `*` is a prefix. None: every path of the host."""
     markers: tuple[str, ...] = ()
-    """For endpoints on any host: strings that all stand in the body or the query."""
+    """For endpoints on any host: strings that all stand in the body or the query, plain or encoded."""
+    likely_paths: tuple[str, ...] = ()
+    """For endpoints on any host: paths on which a request whose body was not captured is probably one."""
     tier: Tier = "contact"
     """The least that a request to it discloses."""
     examples: tuple[EndpointExample, ...]
@@ -49,9 +52,11 @@ class IdentityField(Rule):
     """One field of a message that says who the person is."""
 
     path: str
-    """Dotted path in the message."""
+    """Dotted path in the message; `[]` after a name stands for every item of a list."""
     name: str
     collected: str
+    created: tuple[str, ...] = ()
+    """Formats of the value that embed the time of its making: `ulid`, `ksuid`, `leading_ms`."""
     hashed: bool = False
     """The vendor means it to carry a hash: anything else in it is clear text or malformed."""
     diagnostics: tuple[str, ...] = ()
@@ -63,9 +68,75 @@ class PixelCookie(Rule):
     """A cookie of the vendor that identifies a browser."""
 
     name: str
+    """Of a cookie; one that ends in `*` is a prefix."""
     collected: str
-    pattern: str | None = None
+    created: tuple[str, ...] = ()
+    on: Literal["vendor", "site"] = "vendor"
+    """Where it travels: to the vendor's own hosts, or to the site's (and so to first-party copies)."""
     source: str
+
+
+class UrlIdentifier(Rule):
+    """A parameter of a page's URL that identifies the visitor."""
+
+    parameter: str
+    name: str
+    collected: str
+    source: str
+
+
+class Documented(Rule):
+    """How the vendor documents that an attribute is to be written before SHA-256."""
+
+    spellings: tuple[str, ...]
+    rule: str
+    """In words, for sentences."""
+
+
+class Redactions(Rule):
+    """Marks that the vendor's client puts where it took something out."""
+
+    pattern: str
+    meanings: dict[str, str]
+    """By the mark's inner word; others are reported by that word."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        re.compile(value)
+        return value
+
+
+class ContentField(Rule):
+    """Something that the client reads off the page."""
+
+    path: str
+    what: str
+    """In words."""
+    objects_only: bool = False
+    """It is content only where it holds an object or a list."""
+
+
+class MessageField(Rule):
+    """What a field of a message means. `*` in the path stands for any one name, `**` at its end for all below."""
+
+    path: str
+    means: str
+
+
+class LoaderKeys(Rule):
+    """Under which names the loader's body says how a pixel is set up."""
+
+    code: str
+    name: str
+    partner: str
+    setup_mode: str
+    status: str
+    first_party_cookies: str
+    manual_matching: str
+    automatic_matching: str
+    plugins: str
+    country: str
 
 
 class PixelRule(SourcedRule):
@@ -82,14 +153,21 @@ class PixelRule(SourcedRule):
     cookies: tuple[PixelCookie, ...] = ()
     placeholders: dict[str, str] = Field(default_factory=dict)
     """Hashes that stand for nothing, with the text that they are of."""
-    collected: tuple[str, ...] = ()
-    """Dotted paths of what the client reads off the page by itself."""
-    collected_objects: tuple[str, ...] = ()
-    """Paths that are content only where they hold an object or a list."""
+    url_identifiers: tuple[UrlIdentifier, ...] = ()
+    documented: dict[str, Documented] = Field(default_factory=dict)
+    """By attribute of a persona."""
+    diagnostics: dict[str, str] = Field(default_factory=dict)
+    """What the words of the client's own diagnostics mean."""
+    collected: tuple[ContentField, ...] = ()
+    redactions: Redactions | None = None
+    fields: tuple[MessageField, ...] = ()
+    loader: LoaderKeys | None = None
     frame_runtimes: tuple[str, ...] = ()
     """Values of `context.pixel.runtime` that mean a frame of another site."""
     pixel_code: str | None = None
     """The shape of a pixel code, as a regular expression."""
+    pixel_code_created: tuple[str, ...] = ()
+    """Formats of a pixel code that embed the time of its making."""
     examples: tuple[dict[str, str], ...] = ()
     """For files without endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`."""
 

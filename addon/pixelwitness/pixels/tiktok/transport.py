@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -13,6 +14,9 @@ from pixelwitness.exchange import Exchange
 
 MAX_JSON = 16 * 1024 * 1024
 MAX_DEPTH = 200
+MAX_ENVELOPE = 20
+OWN_KEYS = frozenset({"context", "event", "action", "metric_name", "batch"})
+"""Keys at the top of every message, batch and telemetry of TikTok's clients; without any a body is an envelope."""
 PARAMETER = "analytics_message"
 """The only query parameter of the image transport (TikTok's client 2.2.1, recorded)."""
 
@@ -27,11 +31,22 @@ def message(exchange: Exchange) -> Any:
         return None
     parsed = parse(body)
     if parsed is not None:
-        return parsed
+        return _unwrapped(parsed)
     coded = _decoded(body.strip().decode("latin-1")) if len(body) <= MAX_JSON else None
     if coded is not None:
         return coded
     return _form(body) or _multipart(exchange, body)
+
+
+def _unwrapped(value: Any) -> Any:
+    """The message inside an envelope of somebody's own (a relay's `{"data": "<message>"}`), or the value."""
+    if not isinstance(value, dict) or len(value) > MAX_ENVELOPE or OWN_KEYS.intersection(value):
+        return value
+    for inner in value.values():
+        found = parse(inner.encode("utf-8", "replace")) or _decoded(inner) if isinstance(inner, str) else inner
+        if isinstance(found, dict) and OWN_KEYS.intersection(found):
+            return found
+    return value
 
 
 def parse(raw: bytes) -> Any:
@@ -42,7 +57,9 @@ def parse(raw: bytes) -> Any:
     if text[:1] not in (b"{", b"[") or len(text) > MAX_JSON or _deep(text):
         return None
     try:
-        value = json.loads(text.decode("utf-8", "replace"), parse_int=_integer, parse_constant=str)
+        value = json.loads(
+            text.decode("utf-8", "replace"), parse_int=_integer, parse_float=_fraction, parse_constant=str
+        )
     except (ValueError, RecursionError):
         return None
     if b"\\ud" in text.lower():
@@ -63,6 +80,12 @@ def _without_surrogates(value: Any) -> Any:
 
 def _integer(digits: str) -> Any:
     return int(digits) if len(digits) <= 40 else digits
+
+
+def _fraction(digits: str) -> Any:
+    """Beyond the range of a double the text itself is kept."""
+    value = float(digits)
+    return value if math.isfinite(value) else digits[:400]
 
 
 def _deep(text: bytes) -> bool:

@@ -1,0 +1,98 @@
+"""The pixels of a recording: when they were made, how they are set up, and what that will do. No verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pixelwitness.audit.model import Notice, PixelRecord
+from pixelwitness.audit.words import clock_time, listing
+from pixelwitness.observations import Hit, PixelSettings
+from pixelwitness.pixels.vendor import vendor_of
+from pixelwitness.rulebook import Rulebook
+
+MATCHING_CONFIGURED = "matching-configured"
+USED = frozenset({"automatic", "manual", "event_builder"})
+
+
+def pixel_records(
+    hits: Sequence[Hit], settings: Sequence[PixelSettings], properties: Mapping[str, str | None], book: Rulebook
+) -> tuple[PixelRecord, ...]:
+    """One record per property and pixel code, in that order. `properties` are those of the hits, by hit id."""
+    seen: dict[tuple[str, str, str], list[Hit]] = defaultdict(list)
+    said: dict[tuple[str, str, str], list[PixelSettings]] = defaultdict(list)
+    for hit in hits:
+        for code in hit.pixel_codes:
+            seen[properties.get(hit.id) or "", hit.vendor, code].append(hit)
+    for one in sorted(settings, key=lambda s: (s.at, s.id)):
+        said[properties.get(one.hit_id) or "", one.vendor, one.code].append(one)
+    records = []
+    for prop, vendor, code in sorted({*seen, *said}):
+        times = [h.occurred_at for h in seen[prop, vendor, code]] + [s.at for s in said[prop, vendor, code]]
+        records.append(
+            PixelRecord(
+                property=prop or None,
+                vendor=vendor,
+                code=code,
+                created_at=vendor_of(book, vendor).code_created_at(code),
+                first_seen=min(times),
+                last_seen=max(times),
+                hits=len(seen[prop, vendor, code]),
+                matched=any(i.collected in USED for h in seen[prop, vendor, code] for i in h.matching),
+                history=tuple(_changes(said[prop, vendor, code])),
+            )
+        )
+    return tuple(records)
+
+
+def _changes(said: Sequence[PixelSettings]) -> list[PixelSettings]:
+    """The settings at their first sighting and wherever they differ from those before."""
+    kept: list[PixelSettings] = []
+    for one in said:
+        if not kept or _content(one) != _content(kept[-1]):
+            kept.append(one)
+    return kept
+
+
+def _content(settings: PixelSettings) -> dict[str, object]:
+    return settings.model_dump(exclude={"id", "client", "at", "hit_id"})
+
+
+def notices(records: Sequence[PixelRecord], book: Rulebook) -> tuple[Notice, ...]:
+    """Matching that is switched on and was not seen at work: what a review before activation should catch."""
+    rule = book.findings.get(MATCHING_CONFIGURED)
+    if rule is None:
+        return ()
+    made = []
+    for record in records:
+        latest = record.history[-1] if record.history else None
+        if latest is None or record.matched:
+            continue
+        fields = list(latest.automatic_matching or ())
+        # Without a partner the flags of manual matching limit nothing and say nothing (recorded).
+        fields += [f for f in latest.manual_matching or () if latest.partner]
+        if not fields:
+            continue
+        text = rule.explanation.format(
+            code=record.code,
+            property=record.property or "an unknown page",
+            when=clock_time(latest.at),
+            fields=listing(tuple(dict.fromkeys(f.removeprefix("auto_") for f in fields)), 8),
+            partner=f" It was set up by a partner ({latest.partner})." if latest.partner else "",
+        )
+        key = f"{MATCHING_CONFIGURED}|{record.property}|{record.code}|{latest.hit_id}"
+        made.append(
+            Notice(
+                id=hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:24],
+                rule=MATCHING_CONFIGURED,
+                property=record.property,
+                vendor=record.vendor,
+                pixel_code=record.code,
+                noticed_at=latest.at,
+                explanation=text,
+                remedy=rule.remedy,
+                hit_id=latest.hit_id,
+            )
+        )
+    return tuple(made)

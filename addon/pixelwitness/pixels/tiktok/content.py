@@ -1,0 +1,74 @@
+"""What was read off the page without the site asking: field by field, with its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pixelwitness.identity.layers import parse_json
+from pixelwitness.mask import mask_text
+from pixelwitness.observations import Content
+from pixelwitness.pixels.tiktok.paths import at_path, leaves
+from pixelwitness.pixels.vendor import Vendor
+from pixelwitness.rulebook.pixels import ContentField
+
+MAX_CONTAINERS = 50
+MAX_LEAVES = 300
+SAMPLE = 160
+EMPTY: tuple[Any, ...] = (None, "", "{}", "[]", {}, [])
+
+
+def collected(message: dict[str, Any] | None, vendor: Vendor) -> tuple[str, ...]:
+    """The containers that hold something, as dotted paths."""
+    paths: list[str] = []
+    for rule in _outermost(vendor.collected):
+        value = at_path(message, rule.path)
+        if rule.objects_only:
+            paths += [rule.path] if isinstance(value, dict | list) and value else []
+        elif isinstance(value, dict):
+            paths += [f"{rule.path}.{key}" for key, child in value.items() if child not in EMPTY]
+        elif value not in EMPTY:
+            paths.append(rule.path)
+    return tuple(p[:200] for p in paths[:MAX_CONTAINERS])
+
+
+def _outermost(rules: tuple[ContentField, ...]) -> Iterator[ContentField]:
+    """Rules that stand in no other rule's field: the others only say more of a part."""
+    names = {r.path for r in rules}
+    for rule in rules:
+        parents = [rule.path.rsplit(".", n)[0] for n in range(1, rule.path.count(".") + 1)]
+        if not names.intersection(parents):
+            yield rule
+
+
+def content(message: dict[str, Any] | None, vendor: Vendor) -> tuple[Content, ...]:
+    """Every leaf of it, through JSON inside JSON."""
+    made: list[Content] = []
+    for rule in _outermost(vendor.collected):
+        value = at_path(message, rule.path)
+        if rule.objects_only and not isinstance(value, dict | list):
+            continue
+        for path, leaf in _through_json(value, rule.path):
+            if leaf in EMPTY:
+                continue
+            if len(made) == MAX_LEAVES:
+                return tuple(made)
+            text = leaf if isinstance(leaf, str) else str(leaf)
+            sample = mask_text(" ".join(text[: SAMPLE * 2].split()))[:SAMPLE]
+            made.append(Content(field=path[:300], what=_what(path, vendor.collected), size=len(text), sample=sample))
+    return tuple(made)
+
+
+def _through_json(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for where, leaf in leaves(value, path):
+        inner = parse_json(leaf) if isinstance(leaf, str) and depth < 3 else None
+        if isinstance(inner, dict | list):
+            yield from _through_json(inner, where, depth + 1)
+        else:
+            yield where, leaf
+
+
+def _what(path: str, rules: tuple[ContentField, ...]) -> str:
+    """The words of the longest rule that the path lies in."""
+    fitting = [r for r in rules if path == r.path or path.startswith((r.path + ".", r.path + "["))]
+    return max(fitting, key=lambda r: len(r.path)).what

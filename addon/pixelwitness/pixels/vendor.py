@@ -1,0 +1,76 @@
+"""All rules about one vendor, put together from its files and made ready for use."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pixelwitness.identity.stamps import created_at
+from pixelwitness.rulebook import Rulebook
+from pixelwitness.rulebook.pixels import (
+    ContentField,
+    Documented,
+    IdentityField,
+    LoaderKeys,
+    MessageField,
+    PixelCookie,
+    UrlIdentifier,
+)
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """What is known of one vendor."""
+
+    id: str
+    name: str
+    domains: frozenset[str]
+    renames: dict[str, str]
+    identity: tuple[IdentityField, ...]
+    cookies: tuple[PixelCookie, ...]
+    url_identifiers: tuple[UrlIdentifier, ...]
+    placeholders: dict[str, str]
+    documented: dict[str, Documented]
+    diagnostics: dict[str, str]
+    collected: tuple[ContentField, ...]
+    redaction: re.Pattern[str] | None
+    redaction_meanings: dict[str, str]
+    fields: tuple[MessageField, ...]
+    loader: LoaderKeys | None
+    frame_runtimes: frozenset[str]
+    code_formats: tuple[str, ...]
+
+    def owns(self, host: str) -> bool:
+        """Whether a host is the vendor's, not that of a first-party copy."""
+        return any(host == d or host.endswith("." + d) for d in self.domains)
+
+    def code_created_at(self, code: str) -> int | None:
+        """When a pixel was made, by its code; None where the code does not say."""
+        return created_at(code, self.code_formats)
+
+
+@lru_cache(32)
+def vendor_of(book: Rulebook, vendor: str) -> Vendor:
+    """The rules of a vendor, from all its files."""
+    files = [p for p in book.pixels if p.vendor == vendor]
+    redactions = next((p.redactions for p in files if p.redactions), None)
+    return Vendor(
+        id=vendor,
+        name=next((p.name for p in files if p.name), vendor),
+        domains=frozenset(d for p in files for d in p.domains),
+        renames={k: v for p in files for k, v in p.renames.items()},
+        identity=tuple(f for p in files for f in p.identity),
+        cookies=tuple(c for p in files for c in p.cookies),
+        url_identifiers=tuple(u for p in files for u in p.url_identifiers),
+        placeholders={k: v for p in files for k, v in p.placeholders.items()},
+        documented={k: v for p in files for k, v in p.documented.items()},
+        diagnostics={k: v for p in files for k, v in p.diagnostics.items()},
+        collected=tuple(c for p in files for c in p.collected),
+        redaction=re.compile(redactions.pattern) if redactions else None,
+        redaction_meanings=redactions.meanings if redactions else {},
+        fields=tuple(f for p in files for f in p.fields),
+        loader=next((p.loader for p in files if p.loader), None),
+        frame_runtimes=frozenset(r for p in files for r in p.frame_runtimes),
+        code_formats=tuple(f for p in files for f in p.pixel_code_created),
+    )
