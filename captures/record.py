@@ -1,6 +1,7 @@
 """Records the demo scenarios with a real browser through the real add-on.
 
 Usage: uv run python captures/record.py [NAME...]
+       uv run python captures/record.py --expected    (no browser: only the findings, of every capture here)
 
 Writes demo/NAME.mitm and demo/NAME.har (mitmproxy's own writers, from the same flows) and demo/NAME.expected.json
 (what the audit of the flow file finds).
@@ -72,5 +73,9 @@ def record(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or [s.name for s in SCENARIOS]:
-        record(wanted)
+    if sys.argv[1:] == ["--expected"]:
+        for capture in sorted((ROOT / "captures").rglob("*.mitm")):
+            write_expected(capture)
+    else:
+        for wanted in sys.argv[1:] or [s.name for s in SCENARIOS]:
+            record(wanted)

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from pixelwitness.cli import COMMANDS, cli
 from pixelwitness.report.terminal import safe
 from support import ROOT
 
@@ -148,9 +150,11 @@ def test_help_does_not_load_what_is_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["replay", "proxy", "mark", "report", "verify", "addon-path"])
-def test_every_option_has_a_help_text(command: str) -> None:
-    from pixelwitness.cli import cli
-
-    for option in cli.commands[command].params:
-        assert option.param_type_name == "argument" or option.help or option.name == "ui" or option.show_default
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_has_a_help_text(command: str) -> None:
+    loaded = cli.get_command(click.Context(cli), command)
+    assert loaded is not None
+    assert loaded.name == command
+    assert loaded.help
+    for option in loaded.params:
+        assert isinstance(option, click.Argument) or getattr(option, "help", None), option.name

@@ -1,0 +1,77 @@
+"""The command line: a file a command, loaded when it is called, so that help comes at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from pixelwitness.cli.common import FAULT
+
+COMMANDS = {
+    "addon-path": "The path to give to `mitmdump -s`.",
+    "mark": 'Note what you do: "fresh profile", "nothing clicked", "clicked reject".',
+    "proxy": "Audit live: mitmproxy with the add-on.",
+    "replay": "Audit saved captures: flow files and HAR.",
+    "report": "The summary of a run again, from the ledger alone.",
+    "verify": "Check that a ledger is what was recorded.",
+}
+"""Name and help line. The command `a-b` is the function `a_b` of the module `a_b`."""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name, or None."""
+        if name not in COMMANDS:
+            return None
+        module = name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"pixelwitness.cli.{module}"), module)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show a traceback for a fault of the program.")
+@click.version_option(package_name="pixelwitness")
+def cli(debug: bool) -> None:
+    """Privacy audits of the TikTok Pixel: what was sent, what the visitor had consented to, and the evidence."""
+
+
+def main() -> None:
+    """The entry point: turns every fault into one line and its exit code."""
+    os.umask(0o077)
+    try:
+        cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("pixelwitness: interrupted; what was read so far is in the ledger", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        what = " ".join(str(error).split())[:200]
+        click.echo(
+            f"pixelwitness: a fault of the program ({type(error).__name__}: {what}). "
+            "Please report it; --debug before the command shows where.",
+            err=True,
+        )
+        sys.exit(FAULT)

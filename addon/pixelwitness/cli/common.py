@@ -1,0 +1,89 @@
+"""What the commands share: errors, exit codes, and the options that choose rules, law and scope."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pixelwitness.identity.people import People
+    from pixelwitness.rulebook import Rulebook
+    from pixelwitness.rulebook.law import Regime
+
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+UNUSABLE, FAULT = 2, 3
+
+
+class UsableError(click.ClickException):
+    """An input or option that cannot be used: one line, exit code 2."""
+
+    exit_code = UNUSABLE
+
+    def show(self, file: Any = None) -> None:
+        """Prints the one line."""
+        click.echo(f"pixelwitness: {self.format_message()}", err=True, file=file)
+
+
+db_option = click.option(
+    "--db", type=click.Path(path_type=Path), default=Path("audit.db"), show_default=True, help="The ledger."
+)
+ledger_argument = click.argument("db", type=click.Path(path_type=Path))
+keep_plaintext_option = click.option(
+    "--keep-plaintext", is_flag=True, help="Store clear text of persons unmasked (cookies and credentials never)."
+)
+
+
+def regimes_and_rules(names: Sequence[str], rules: Sequence[Path]) -> tuple[tuple[Regime, ...], Rulebook]:
+    """The asked-for regimes and the rulebook. Raises UsableError."""
+    from pixelwitness.rulebook import RuleError, load_rulebook
+    from pixelwitness.run import DEFAULT_REGIMES
+
+    try:
+        book = load_rulebook(tuple(rules))
+    except RuleError as error:
+        raise UsableError(str(error)) from error
+    unknown = [n for n in names if n not in book.regimes]
+    if unknown:
+        raise UsableError(f"no regime {', '.join(unknown)}. There are: {', '.join(sorted(book.regimes))}")
+    return tuple(book.regimes[n] for n in dict.fromkeys(names or DEFAULT_REGIMES)), book
+
+
+rules_option = click.option(
+    "--rules", multiple=True, type=click.Path(path_type=Path), help="A folder of rules that adds to or replaces ours."
+)
+regime_option = click.option("--regime", multiple=True, help="A body of law, e.g. eu. Default: eu and us-ca.")
+scope_option = click.option(
+    "--scope", multiple=True, help="Keep only this host, its subdomains and its pages' traffic."
+)
+
+identity_option = click.option(
+    "--identity", type=click.Path(path_type=Path), help="A YAML file of test personas: whose value is each hash?"
+)
+
+
+def personas(path: Path | None, book: Rulebook) -> People:
+    """The test personas of a file. Raises UsableError."""
+    from pixelwitness.identity.people import load_people
+    from pixelwitness.rulebook import RuleError
+
+    try:
+        return load_people(path, book.identity)
+    except (RuleError, OSError) as error:
+        raise UsableError(f"--identity: {error}") from error
+
+
+def show_summary(ledger: Any, book: Any, run: str | None, as_json: bool, everything: bool) -> None:
+    """Prints the summary of a run, for people or for machines."""
+    from pixelwitness.report.summary import summarise
+
+    summary = summarise(ledger, book, run)
+    if as_json:
+        click.echo(summary.model_dump_json(indent=2))
+        return
+    from pixelwitness.report.terminal import render
+
+    render(summary, sys.stdout, everything=everything)

@@ -1,0 +1,113 @@
+"""`pixelwitness replay`: saved captures into the ledger, and judged."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pixelwitness.cli.common import (
+    SEVERITIES,
+    UNUSABLE,
+    UsableError,
+    db_option,
+    identity_option,
+    keep_plaintext_option,
+    personas,
+    regime_option,
+    regimes_and_rules,
+    rules_option,
+    scope_option,
+    show_summary,
+)
+
+
+@click.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@db_option
+@regime_option
+@rules_option
+@identity_option
+@click.option("--client", help="The name of whoever the captures' requests came from.")
+@click.option("--separate", is_flag=True, help="Each capture is a client of its own.")
+@scope_option
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 if a violation is at least this severe.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--all", "everything", is_flag=True, help="Show every violation, not only the first of each group.")
+@keep_plaintext_option
+def replay(
+    captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...], identity: Path | None,
+    client: str | None, separate: bool, scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool,
+    keep_plaintext: bool,
+) -> None:  # fmt: skip
+    """Audit saved captures: mitmproxy flow files, HAR, folders of them, or - for standard input.
+
+    Exit code 0; 1 when --fail-on is met; 2 for unusable input or options; 3 for a fault of the program.
+    """
+    from contextlib import ExitStack
+
+    from pixelwitness.ledger.store import LedgerError, open_ledger
+    from pixelwitness.replay import Options
+    from pixelwitness.replay import replay as run_replay
+    from pixelwitness.rulebook import RuleError
+    from pixelwitness.run import Scope
+    from pixelwitness.sources import CaptureError
+    from pixelwitness.sources.files import captures_in, standard_input
+
+    chosen, book = regimes_and_rules(regime, rules)
+    people = personas(identity, book)
+    if keep_plaintext:
+        click.echo(
+            "Clear text of persons will be stored unmasked in the ledger: keep it as you keep their files.", err=True
+        )
+    with ExitStack() as stack:
+        try:
+            named = [(p, str(p)) for p in captures_in(Path(c) for c in captures if c != "-")]
+            if "-" in captures:
+                named.append((stack.enter_context(standard_input()), "standard input"))
+            ledger = open_ledger(db)
+            stack.callback(ledger.close)
+            options = Options(
+                chosen, regime, client, separate, Scope(tuple(h.lower().strip(".") for h in scope)),
+                keep_plaintext, people,
+            )  # fmt: skip
+            progress = stack.enter_context(_progress(named))
+            outcome = run_replay(ledger, named, options, book, progress)
+        except (CaptureError, LedgerError, RuleError) as error:
+            raise UsableError(str(error)) from error
+        show_summary(ledger, book, outcome.run_id, as_json, everything)
+    for problem in outcome.problems:
+        click.echo(f"pixelwitness: {problem}", err=True)
+    if outcome.problems:
+        sys.exit(UNUSABLE)
+    if fail_on and _met(outcome.judgement.violations, fail_on, regime):
+        sys.exit(1)
+
+
+def _met(violations: Any, least: str, named: Sequence[str]) -> bool:
+    counted = [v for v in violations if v.applicability != "contradicted" or v.regime in named]
+    return any(SEVERITIES.index(v.severity) >= SEVERITIES.index(least) for v in counted)
+
+
+def _progress(captures: Sequence[tuple[Path, str]]) -> Any:
+    """A progress line on a terminal for long inputs; nothing elsewhere."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def bar() -> Any:
+        size = sum(p.stat().st_size for p, _ in captures if p.is_file())
+        if not sys.stderr.isatty() or size < 5_000_000:
+            yield lambda name, count: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} exchanges"))
+        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as shown:
+            tasks = {name: shown.add_task(name[-50:], total=None) for _, name in captures}
+            yield lambda name, count: shown.update(tasks[name], completed=count)
+
+    return bar()
