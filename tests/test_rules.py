@@ -134,3 +134,9 @@ def test_a_folder_of_rules_replaces_and_adds(tmp_path) -> None:
     assert [r.state for _, _, r in read_cookies("mine=y", book)] == ["granted"]
     assert not read_cookies("mine=y", BOOK)
     assert book.digest != BOOK.digest
+
+
+@pytest.mark.parametrize("finding", BOOK.findings.values(), ids=lambda f: f.id)
+def test_a_finding_says_who_must_act(finding) -> None:
+    assert finding.act
+    assert all(task.endswith(".") for task in finding.act.values())

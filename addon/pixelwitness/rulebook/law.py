@@ -13,6 +13,15 @@ from pixelwitness.rulebook.load import Rule, SourcedRule
 Severity = Literal["info", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "low", "medium", "high", "critical")
 
+Actor = Literal["cmp", "tag_manager", "developer", "pixel_account"]
+ACTORS: dict[Actor, str] = {
+    "cmp": "whoever runs the consent platform (CMP)",
+    "tag_manager": "whoever runs the tag manager",
+    "developer": "the site's or app's developers",
+    "pixel_account": "whoever has the pixel's account (TikTok Events Manager)",
+}
+"""Who can put something right, and how a report calls them."""
+
 
 class Period(Rule):
     """When a regime, or one of its duties, is in force; `until` is the first day on which it is not."""
@@ -76,6 +85,8 @@ class Finding(SourcedRule):
     explanation: str
     """One sentence, with `{...}` fields that the judge fills in."""
     remedy: str
+    act: dict[Actor, str] = Field(default_factory=dict)
+    """The remedy as a task for each who must act."""
     severities: tuple[SeverityCase, ...]
     notice: bool = False
     """A fact worth knowing that breaks no rule by itself: no violation, under no regime."""
