@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
-from pixelwitness.consent.decoders import DECODERS, MAX_VALUE
+from pixelwitness.consent.calls import read_call
+from pixelwitness.consent.cookies import MAX_COOKIES, claimed_cookies, read_cookies
+from pixelwitness.consent.decoders import DECODERS
+from pixelwitness.consent.index import index_of, system
 from pixelwitness.consent.reading import Reading
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.observations import Signal, Source, State
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
-from pixelwitness.rulebook.consent import CallRule, ConsentRule, CookieRule
-from pixelwitness.rulebook.hosts import HostIndex
 
-MAX_COOKIES = 400
-GENERIC = "generic"
-STRINGS = ("tcf", "gpp")
-"""Standard strings that are recognised by their shape under any cookie's name."""
+__all__ = ["claimed_cookies", "mark_signal", "read_cookies", "request_signals", "response_signals", "system"]
+
 QUERY = {"gdpr_consent": "tcf", "gpp": "gpp", "us_privacy": "usp"}
 MARK_STATES: dict[str, State] = {
     "fresh_profile": "unanswered",
@@ -30,62 +26,6 @@ MARK_STATES: dict[str, State] = {
     "clicked_accept": "granted",
     "clicked_reject": "denied",
 }
-
-
-@dataclass(frozen=True)
-class _Index:
-    by_name: dict[str, list[tuple[ConsentRule, CookieRule]]]
-    by_pattern: list[tuple[re.Pattern[str], ConsentRule, CookieRule]]
-    generic: re.Pattern[str]
-    calls: HostIndex[tuple[ConsentRule, CallRule]]
-    loads: HostIndex[tuple[ConsentRule, tuple[str, ...]]]
-    lists: dict[str, tuple[str, ...]]
-    strings: tuple[tuple[str, str], ...]
-
-
-@lru_cache(8)
-def _index(book: Rulebook) -> _Index:
-    by_name: dict[str, list[tuple[ConsentRule, CookieRule]]] = {}
-    by_pattern = []
-    calls: HostIndex[tuple[ConsentRule, CallRule]] = HostIndex()
-    loads: HostIndex[tuple[ConsentRule, tuple[str, ...]]] = HostIndex()
-    generic = re.compile(r"(?!)")
-    for rule in book.consent:
-        for cookie in rule.cookies:
-            if rule.id == GENERIC and cookie.pattern:
-                generic = re.compile(cookie.pattern)
-            elif cookie.name is not None:
-                by_name.setdefault(cookie.name, []).append((rule, cookie))
-            elif cookie.pattern is not None:
-                by_pattern.append((re.compile(cookie.pattern), rule, cookie))
-        for call in rule.calls:
-            calls.add(call.host, (rule, call))
-        for load in rule.loads:
-            loads.add(load.host, (rule, load.paths))
-    lists = system(book, "services").phrases if any(r.id == "services" for r in book.consent) else {}
-    strings = tuple((r.id, c.decoder) for r in book.consent if r.id in STRINGS for c in r.cookies[:1])
-    return _Index(by_name, by_pattern, generic, calls, loads, lists, strings)
-
-
-def system(book: Rulebook, name: str) -> ConsentRule:
-    """The rule of a consent system by its id. Raises KeyError."""
-    for rule in book.consent:
-        if rule.id == name:
-            return rule
-    raise KeyError(name)
-
-
-def claimed_cookies(names: Iterable[str], book: Rulebook) -> frozenset[str]:
-    """Those of some cookie names whose values may be stored: a consent rule, or the generic one, claims them."""
-    index = _index(book)
-    return frozenset(
-        n
-        for n in names
-        if n in index.by_name
-        or n == "OptanonAlertBoxClosed"
-        or index.generic.fullmatch(n[:200])
-        or any(p.fullmatch(n[:200]) for p, _, _ in index.by_pattern)
-    )
 
 
 def request_signals(
@@ -130,51 +70,11 @@ def response_signals(
     return tuple(found)
 
 
-@lru_cache(4096)
-def _read_header(header: str, book: Rulebook) -> tuple[tuple[str, str | None, Reading], ...]:
-    jar: dict[str, str] = {}
-    for pair in header.split(";")[:MAX_COOKIES]:
-        name, equals, value = pair.strip().partition("=")
-        if equals and name not in jar:
-            jar[name] = value.strip().strip('"')
-    found: list[tuple[str, str | None, Reading]] = []
-    for name, value in jar.items():
-        found += [(name, cmp, reading) for cmp, reading in _read_cookie(name, value, jar, book)]
-    return tuple(found)
-
-
-def read_cookies(header: str, book: Rulebook) -> tuple[tuple[str, str | None, Reading], ...]:
-    """What a Cookie header says of consent, as (cookie, system, reading). An unchanged header costs a look-up."""
-    return _read_header(header, book) if len(header) <= 16_384 else _read_header.__wrapped__(header, book)
-
-
-def _read_cookie(name: str, value: str, jar: Mapping[str, str], book: Rulebook) -> list[tuple[str | None, Reading]]:
-    index = _index(book)
-    rules = list(index.by_name.get(name, ()))
-    rules += [(rule, cookie) for pattern, rule, cookie in index.by_pattern if pattern.fullmatch(name[:200])]
-    if len(value) > MAX_VALUE:
-        return [(None, Reading(None, "advertising", "home_made_consent"))] if rules else []
-    for rule, cookie in rules:
-        if not value or (cookie.shape and not re.search(cookie.shape, value[:4096].replace("%22", '"'))):
-            continue
-        said = DECODERS[cookie.decoder](value, jar, {**cookie.params, "lists": index.lists})
-        if said is not None:
-            return [(rule.id, reading) for reading in said]
-    for rule_id, decoder in index.strings:
-        if len(value) > 4 and value[0] in "CBD" and (said := DECODERS[decoder](value, jar, {})) is not None:
-            return [(rule_id, reading) for reading in said]
-    if rules or index.generic.fullmatch(name[:200]):
-        return [
-            (None, Reading(None, "advertising", "home_made_consent", detail={"named_like": [r.id for r, _ in rules]}))
-        ]
-    return []
-
-
 def _calls_and_loads(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:
-    index = _index(book)
+    index = index_of(book)
     found: list[Signal] = []
     for rule, call in index.calls.lookup(exchange.host):
-        reading = _call(exchange, call)
+        reading = read_call(exchange, call)
         if reading is not None:
             found.append(_signal(exchange, "cmp_call", call.path, rule.id, reading, count + len(found)))
     if found or exchange.method != "GET":
@@ -186,19 +86,6 @@ def _calls_and_loads(exchange: Exchange, book: Rulebook, count: int) -> list[Sig
             reading = Reading(detail={"store": rule.store})
             return [_signal(exchange, "cmp_loaded", exchange.host, rule.id, reading, count)]
     return found
-
-
-def _call(exchange: Exchange, call: CallRule) -> Reading | None:
-    fits = exchange.path.startswith(call.path[:-1]) if call.path.endswith("*") else exchange.path == call.path
-    if not fits or (call.method and call.method != exchange.method):
-        return None
-    query = {k: v[-1] for k, v in parse_qs(exchange.parts.query, max_num_fields=200).items()}
-    if any(query.get(k) != v for k, v in call.query.items()):
-        return None
-    state = call.states.get(query.get(call.state_from, "")) if call.state_from else call.state
-    region = query.get(call.region_from or "", "").upper() or None
-    reason = None if state else "category_guessed"
-    return Reading(state, call.level, reason, choice_made=True, region=region)
 
 
 def _query(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:
