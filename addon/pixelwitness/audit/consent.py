@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from pixelwitness.audit.clock import Clock
@@ -63,6 +64,11 @@ class System:
     levels: dict[Level, list[Evidence]] = field(default_factory=dict)
     defaults: dict[str, Literal["granted", "denied"]] = field(default_factory=dict)
     """Effective default by signal id."""
+
+    @cached_property
+    def settled(self) -> dict[Level, list[Evidence]]:
+        """The evidence by level, in the order in which it came into force; asked for only once all of it is there."""
+        return {level: settle(evidence) for level, evidence in self.levels.items() if evidence}
 
 
 @dataclass
@@ -391,10 +397,9 @@ def _read(system: System, moment: int, host: str | None, rules: Judging) -> Cons
     """What one system says at a moment: by its most specific level that says anything."""
     fallback: ConsentAt | None = None
     for level in LEVELS:
-        evidence = system.levels.get(level)
-        if not evidence:
+        settled = system.settled.get(level)
+        if not settled:
             continue
-        settled = settle(evidence)
         reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
         result = _result(system, level, reading, settled, host)
         if len(result.possible) < len(CHOICES):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pixelwitness.audit.consent import evidence_of
@@ -34,7 +36,10 @@ class OptOutTimeline:
 
     def __init__(self, session: Session, rules: Judging) -> None:
         self._rules = rules
-        self._views = session.page_views
+        shown = sorted((v for v in session.page_views if not v.prerender), key=lambda v: (v.at, v.id))
+        self._views = _Latest(shown)
+        self._views_by_url = _grouped(shown, lambda v: v.url.split("#")[0])
+        self._views_by_host = _grouped(shown, lambda v: v.host)
         self._fresh = sorted(m.observed_at for m in session.marks if m.name == "fresh_profile")
         self._gpc_seen = sorted(
             [v.at for v in session.page_views if v.gpc]
@@ -72,7 +77,7 @@ class OptOutTimeline:
         if gpc:
             in_force.append("gpc")
             signals += [self._gpc_ids[exchange]] if exchange in self._gpc_ids else []
-        elif any(start <= seen < at for seen in self._gpc_seen):
+        elif bisect_left(self._gpc_seen, start) < bisect_left(self._gpc_seen, at):
             earlier.append("gpc")
         for (kind, _), evidence in self._streams.items():
             stretch = [e for e in evidence if e.seen >= start]
@@ -92,11 +97,27 @@ class OptOutTimeline:
 
     def _view_of(self, page: str | None, at: int) -> PageView | None:
         """The document that a hit was sent from: by its URL, else the property's latest one on the same host."""
-        before = [v for v in self._views if v.at <= at and not v.prerender]
         if page is None:
-            return before[-1] if before else None
-        wanted = page.split("#")[0]
-        exact = [v for v in before if v.url.split("#")[0] == wanted]
-        same_host = [v for v in before if v.host == host_of(page)]
-        candidates = exact or same_host or before
-        return candidates[-1] if candidates else None
+            return self._views.at(at)
+        groups = (self._views_by_url.get(page.split("#")[0]), self._views_by_host.get(host_of(page) or ""), self._views)
+        return next((view for group in groups if group and (view := group.at(at))), None)
+
+
+class _Latest:
+    """Page views by time, to be asked for the latest one at a moment."""
+
+    def __init__(self, views: Sequence[PageView]) -> None:
+        self._views = views
+        self._times = [v.at for v in views]
+
+    def at(self, moment: int) -> PageView | None:
+        """The latest view up to a moment."""
+        index = bisect_right(self._times, moment)
+        return self._views[index - 1] if index else None
+
+
+def _grouped(views: Sequence[PageView], key: Callable[[PageView], str]) -> dict[str, _Latest]:
+    groups: dict[str, list[PageView]] = defaultdict(list)
+    for view in views:
+        groups[key(view)].append(view)
+    return {name: _Latest(found) for name, found in groups.items()}
