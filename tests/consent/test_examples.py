@@ -1,4 +1,4 @@
-"""Real consent values, each as all that is known of a visitor; and the IAB's strings."""
+"""Real consent values, each as all that is known of a visitor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelwitness.consent.bits import GPP, read_gpp, read_tc, usp_opt_out
 from pixelwitness.consent.read import read_cookies
 from support import BOOK, SHARED
 
@@ -42,43 +41,6 @@ def test_a_real_value(row: dict) -> None:
         assert expect["opt_out"] in [r.opt_out for r in said if r.opt_out_kind]
     if expect.get("effective_default"):
         assert states[0].effective_default == expect["effective_default"]
-
-
-def test_a_tc_string() -> None:
-    tc = read_tc("COv_eg6Ov_eg6AOADBENAaCgAP_AAH_AACiQAVEUQQoAIQAqIoghAAQgAA.YAAAAAAAAAAAAAAAAAA")
-    assert (tc.version, tc.cmp_id, tc.purposes >= {1, 2, 3}, max(tc.vendors) < 1000) == (2, 14, True, True)
-
-
-@pytest.mark.parametrize(
-    ("text", "out"),
-    [("DBABTA~1YYN", True), ("DBABTA~1YNN", False), ("DBABLA~BVQVAAAAAAGA.YA", True), ("DBAA", False),
-     ("DBABLA~BAAAAAAAAgA.QA", False)],
-)  # fmt: skip
-def test_a_gpp_string(text: str, out: bool) -> None:
-    assert read_gpp(text).opted_out is out
-
-
-def test_gpp_records_gpc_and_fields() -> None:
-    said = read_gpp("DBABLA~BVQVAAAAAAGA.YA")
-    assert isinstance(said, GPP)
-    assert said.gpc is True
-    assert said.opt_outs["usnat"] == {"sale": 1, "sharing": 1, "targeted": 1}
-
-
-@pytest.mark.parametrize(
-    ("text", "out"), [("1YYN", True), ("1YNN", False), ("1---", False), ("1Y--", None), ("2YYN", None), ("1yyn", True)]
-)
-def test_us_privacy(text: str, out: bool | None) -> None:
-    assert usp_opt_out(text) is out
-
-
-@given(st.text(max_size=80))
-def test_any_string_is_read_or_refused(text: str) -> None:
-    for reader in (read_tc, read_gpp):
-        try:
-            reader(text)
-        except ValueError:
-            continue
 
 
 NAMES = sorted(

@@ -12,6 +12,10 @@ from pixelwitness.consent.reading import Reading
 from pixelwitness.rulebook import Rulebook
 
 MAX_COOKIES = 400
+STANDARD = re.compile(
+    r'(?:"|%22)?(?:C[A-Za-z0-9_-]{38}|DB[A-Za-z0-9_-]{2,60}(?:~|%7[Ee])|1(?:[YN]|-|%2[Dd]){3}"?$|[12](?:~|%7[Ee])\d)'
+)
+"""How a standard string begins: whatever else begins so is told apart by reading it."""
 
 
 def claimed_cookies(names: Iterable[str], book: Rulebook) -> frozenset[str]:
@@ -57,9 +61,10 @@ def _read_cookie(name: str, value: str, jar: Mapping[str, str], book: Rulebook) 
         said = DECODERS[cookie.decoder](value, jar, {**cookie.params, "lists": index.lists})
         if said is not None:
             return [(rule.id, reading) for reading in said]
-    for rule_id, decoder in index.strings:
-        if len(value) > 4 and value[0] in "CBD" and (said := DECODERS[decoder](value, jar, {})) is not None:
-            return [(rule_id, reading) for reading in said]
+    if STANDARD.match(value):
+        for rule_id, decoder in index.strings:
+            if (said := DECODERS[decoder](value, jar, {"strict": True})) is not None:
+                return [(rule_id, reading) for reading in said]
     if rules or index.generic.fullmatch(name[:200]):
         return [
             (None, Reading(None, "advertising", "home_made_consent", detail={"named_like": [r.id for r, _ in rules]}))

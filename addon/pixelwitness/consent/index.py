@@ -11,7 +11,7 @@ from pixelwitness.rulebook.consent import CallRule, ConsentRule, CookieRule
 from pixelwitness.rulebook.hosts import HostIndex
 
 GENERIC = "generic"
-STRINGS = ("tcf", "gpp")
+STRINGS = ("tcf", "gpp", "usp", "ac")
 """Standard strings that are recognised by their shape under any cookie's name."""
 
 
@@ -24,6 +24,8 @@ class Index:
     loads: HostIndex[tuple[ConsentRule, tuple[str, ...]]]
     lists: dict[str, tuple[str, ...]]
     strings: tuple[tuple[str, str], ...]
+    query: dict[str, str]
+    google: dict[str, tuple[str, ...]]
 
 
 @lru_cache(8)
@@ -47,7 +49,9 @@ def index_of(book: Rulebook) -> Index:
             loads.add(load.host, (rule, load.paths))
     lists = system(book, "services").phrases if any(r.id == "services" for r in book.consent) else {}
     strings = tuple((r.id, c.decoder) for r in book.consent if r.id in STRINGS for c in r.cookies[:1])
-    return Index(by_name, by_pattern, generic, calls, loads, lists, strings)
+    query = {name: r.id for r in book.consent if r.id in STRINGS for name in r.query}
+    google = next((r.phrases for r in book.consent if r.id == "google"), {})
+    return Index(by_name, by_pattern, generic, calls, loads, lists, strings, query, google)
 
 
 def system(book: Rulebook, name: str) -> ConsentRule:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
-from urllib.parse import parse_qs
 
 from pixelwitness.consent.calls import read_call
 from pixelwitness.consent.cookies import MAX_COOKIES, claimed_cookies, read_cookies
-from pixelwitness.consent.decoders import DECODERS
 from pixelwitness.consent.index import index_of, system
 from pixelwitness.consent.reading import Reading
+from pixelwitness.consent.wire import in_body, in_query
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.observations import Signal, Source, State
 from pixelwitness.property import property_of, registrable_domain
@@ -19,7 +17,6 @@ from pixelwitness.rulebook import Rulebook
 
 __all__ = ["claimed_cookies", "mark_signal", "read_cookies", "request_signals", "response_signals", "system"]
 
-QUERY = {"gdpr_consent": "tcf", "gpp": "gpp", "us_privacy": "usp"}
 MARK_STATES: dict[str, State] = {
     "fresh_profile": "unanswered",
     "nothing_clicked": "unanswered",
@@ -47,7 +44,7 @@ def request_signals(
         reading = Reading(opt_out_kind="gpc", opt_out=True, detail={"added_by_proxy": by_proxy})
         found.append(_signal(exchange, "header", "Sec-GPC", None, reading, len(found), own_host=document))
     found += _calls_and_loads(exchange, book, len(found))
-    found += _query(exchange, book, len(found))
+    found += _strings(exchange, book, category, len(found))
     return tuple(found)
 
 
@@ -57,9 +54,16 @@ def response_signals(
     """The consent signals of a response: consent cookies that the site's own server sets."""
     response = exchange.response
     pixel = category.startswith("pixel_") and not own_site
-    if response is None or pixel or category in ("cmp", "app_sdk"):
+    if response is None or pixel or category == "app_sdk":
         return ()
     found: list[Signal] = []
+    if category == "cmp":
+        for name, rule, reading in in_body(response.body):
+            # What a consent system's server answers may be its default: it is shown, and decides nothing.
+            shown = Reading(opt_out_kind=reading.opt_out_kind, detail={**reading.detail, "in": "response"})
+            signal = _signal(exchange, "body", name, rule, shown, 1000 + len(found))
+            found.append(signal.model_copy(update={"observed_at": response.at}))
+        return tuple(found)
     for line in header_values(response.headers, "set-cookie")[:MAX_COOKIES]:
         first, _, attributes = line.partition(";")
         name = first.partition("=")[0].strip()
@@ -88,24 +92,15 @@ def _calls_and_loads(exchange: Exchange, book: Rulebook, count: int) -> list[Sig
     return found
 
 
-def _query(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:
-    """Standard strings in a query: what the page told somebody else of the visitor's choice."""
-    if not exchange.parts.query or not any(f"{name}=" in exchange.parts.query for name in QUERY):
-        return []
-    try:
-        query = parse_qs(exchange.parts.query, max_num_fields=500)
-    except ValueError:
-        return []
+def _strings(exchange: Exchange, book: Rulebook, category: str, count: int) -> list[Signal]:
+    """Standard strings that travel: in any query, and in the bodies of consent systems."""
+    index = index_of(book)
     found: list[Signal] = []
-    for name, rule in QUERY.items():
-        for value in query.get(name, [])[:1]:
-            decoder = "tc" if rule == "tcf" else rule
-            for reading in DECODERS[decoder](value, {}, {}) or []:
-                detail: dict[str, Any] = dict(reading.detail)
-                if query.get("gdpr", [""])[0] in ("0", "1"):
-                    detail["gdpr_applies"] = query["gdpr"][0] == "1"
-                signal = _signal(exchange, "query", name, rule, reading, count + len(found))
-                found.append(signal.model_copy(update={"detail": detail}))
+    for name, rule, reading in in_query(exchange, index.query, index.google):
+        source: Source = "google" if rule == "google" else "query"
+        found.append(_signal(exchange, source, name, rule, reading, count + len(found)))
+    for name, rule, reading in in_body(exchange.body) if category == "cmp" else ():
+        found.append(_signal(exchange, "body", name, rule, reading, count + len(found)))
     return found
 
 

@@ -91,6 +91,8 @@ class ConsentRule(SourcedRule):
     """Where it keeps the visitor's answer; `cookie` means one that can be read."""
     cookies: tuple[CookieRule, ...] = ()
     calls: tuple[CallRule, ...] = ()
+    query: tuple[str, ...] = ()
+    """For a standard string: names of URL parameters that carry it, on any request."""
     holds_days: int | None = None
     """How long an answer holds; None: as long as judging says."""
     phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)

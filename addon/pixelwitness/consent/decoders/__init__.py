@@ -12,7 +12,7 @@ from pixelwitness.consent.decoders.cookiebot import cookiebot
 from pixelwitness.consent.decoders.general import flag, json_fields, opaque, pairs
 from pixelwitness.consent.decoders.onetrust import onetrust
 from pixelwitness.consent.decoders.services import services
-from pixelwitness.consent.decoders.strings import gpp, tc, usp
+from pixelwitness.consent.decoders.strings import ac, gpp, tc, usp
 from pixelwitness.consent.reading import Reading
 
 type Decoder = Callable[[str, Mapping[str, str], Mapping[str, Any]], list[Reading] | None]
@@ -27,6 +27,7 @@ DECODERS: dict[str, Decoder] = {
     "tc": tc,
     "gpp": gpp,
     "usp": usp,
+    "ac": ac,
     "flag": flag,
     "opaque": opaque,
 }
