@@ -2,98 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
-from pixelwitness.classify import classify
-from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
-from pixelwitness.exchange import Exchange, from_iso
-from pixelwitness.pixels.decode import hits
-from pixelwitness.rulebook import RuleError, load_rulebook
-from pixelwitness.rulebook.law import in_force, severity_of
-from support import BOOK, ROOT, START
+from pixelwitness.cli import cli
+from pixelwitness.consent.read import read_cookies
+from pixelwitness.examples import NO_EXAMPLE, check_folder, wrong_in
+from pixelwitness.rulebook import RuleError, load_rulebook, model_for
+from pixelwitness.rulebook.load import read_rule, rule_files
+from support import BOOK, ROOT
 
-ENDPOINTS = [(e, x) for p in BOOK.pixels for e in p.endpoints for x in e.examples]
-CONSENT = [(r, x) for r in BOOK.consent for x in r.examples]
-TRAFFIC = [(r, x) for r in BOOK.traffic for x in r.examples]
+FILES = dict(rule_files(ROOT / "rules"))
 
 
-@pytest.mark.parametrize(("endpoint", "example"), ENDPOINTS, ids=lambda v: getattr(v, "id", None) or v.url[:60])
-def test_endpoint(endpoint, example) -> None:
-    exchange = Exchange("c", START, example.method, example.url, (), example.body.encode())
-    found = classify(exchange, BOOK)
-    covered = found.endpoint is not None and found.endpoint.id == endpoint.id
-    if not endpoint.hosts:
-        covered = covered and bool(hits(exchange, found, BOOK)[0])
-    assert covered == example.covered
+@pytest.mark.parametrize("name", FILES)
+def test_the_examples_of_a_file(name: str) -> None:
+    rule = read_rule(FILES[name], model_for(name))
+    wrong = [f"{place}: {what}" for place, what in wrong_in(rule, BOOK)]
+    assert wrong == ([f"(): {NO_EXAMPLE}"] if name == "pixels/tiktok/loader.yaml" else [])
 
 
-@pytest.mark.parametrize(("rule", "example"), TRAFFIC, ids=lambda v: getattr(v, "id", None) or v.url)
-def test_traffic(rule, example) -> None:
-    assert (classify(Exchange("c", START, "GET", example.url), BOOK).category == rule.category) == example.covered
-
-
-@pytest.mark.parametrize(
-    ("rule", "example"), CONSENT, ids=lambda v: getattr(v, "id", None) or (v.cookie or v.url or v.mark or "")
-)
-def test_consent(rule, example) -> None:
-    if example.mark is not None:
-        assert mark_signal(START, example.mark, client=None, property=None, book=BOOK).state == example.state
-        return
-    if example.url is not None:
-        exchange = Exchange("c", START, example.method, example.url, (("Referer", "https://shop.example/"),))
-        said = [s for s in request_signals(exchange, BOOK, category="cmp", document=False) if s.cmp == rule.id]
-        assert [(s.state, s.region) for s in said] == [(example.state, example.region)]
-        return
-    header = "; ".join(f"{k}={v}" for k, v in {example.cookie: example.value, **example.companions}.items())
-    own = None if rule.id == "generic" else rule.id
-    said = [r for name, cmp, r in read_cookies(header, BOOK) if name == example.cookie and cmp == own]
-    if example.ignored:
-        assert not said
-        return
-    states = [r for r in said if r.opt_out_kind is None]
-    if example.opt_out is None and (example.state or example.reason):
-        assert len(states) == 1
-    for reading in states:
-        assert (reading.state, reading.reason) == (example.state, example.reason)
-        for field in ("choice_made", "effective_default", "region", "level"):
-            if getattr(example, field) is not None:
-                assert getattr(reading, field) == getattr(example, field)
-        if example.effective_at is not None:
-            assert reading.effective_at == from_iso(example.effective_at)
-    if example.opt_out is not None:
-        assert example.opt_out in [r.opt_out for r in said if r.opt_out_kind]
-
-
-@pytest.mark.parametrize("regime", BOOK.regimes.values(), ids=lambda r: r.id)
-def test_regime(regime) -> None:
-    for example in regime.examples:
-        assert (in_force(regime.periods, example.date) is not None) == example.in_force
-
-
-@pytest.mark.parametrize("finding", BOOK.findings.values(), ids=lambda f: f.id)
-def test_finding(finding) -> None:
-    for example in finding.examples:
-        assert severity_of(finding.severities, example.tier, example.state) == example.severity
-
-
-def test_blind_spots_and_errors() -> None:
+def test_the_kinds_of_blind_spot_that_judging_names_exist() -> None:
     assert {"cookies_not_captured", "opaque_store", "blocked_send"} <= set(BOOK.blind_spots)
-    for example in BOOK.judging.examples:
-        assert BOOK.judging.was_sent(example.error) == example.sent
-
-
-def test_pixel_examples() -> None:
-    for rules in BOOK.pixels:
-        for example in rules.examples:
-            if "event" in example:
-                assert rules.renames.get(example["event"], example["event"]) == example["expect"]
-            if "code" in example:
-                assert bool(re.fullmatch(rules.pixel_code, example["code"])) == (example["valid"] == "yes")
-        for digest, text in rules.placeholders.items():
-            assert hashlib.sha256(text.encode()).hexdigest() == digest
 
 
 def test_every_file_has_sources_and_examples() -> None:
@@ -140,3 +73,76 @@ def test_a_folder_of_rules_replaces_and_adds(tmp_path) -> None:
 def test_a_finding_says_who_must_act(finding) -> None:
     assert finding.act
     assert all(task.endswith(".") for task in finding.act.values())
+
+
+MINE = """id: mine
+name: Mine
+store: cookie
+source: [me]
+cookies:
+  - {name: mine_consent, decoder: DECODER, params: PARAMS}
+calls:
+  - {host: mine.example, path: /choice, state_from: ads, states: {"1": granted}}
+examples:
+  - {cookie: mine_consent, value: y, state: granted}
+  - EXAMPLE
+"""
+GOOD = {
+    "DECODER": "flag",
+    "PARAMS": "{values: {y: granted}}",
+    "EXAMPLE": "{cookie: mine_consent, value: n, ignored: true}",
+}
+
+
+def folder_with(tmp_path, **changes: str):
+    text = MINE
+    for word, value in {**GOOD, **changes}.items():
+        text = text.replace(word, value)
+    (tmp_path / "consent").mkdir(exist_ok=True)
+    (tmp_path / "consent" / "mine.yaml").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("changes", "expect"),
+    [
+        ({}, None),
+        ({"EXAMPLE": "{cookie: mine_consent, value: y, state: denied}"}, "mine.yaml:11: example: state is granted, and the file says denied"),
+        ({"EXAMPLE": "{cookie: mine_consent, value: y, ignored: true}"}, "mine.yaml:11: example: ignored: it was read"),
+        ({"EXAMPLE": "{cookie: mine_consent, value: z, state: granted}"}, "mine.yaml:11: example: the value was not read"),
+        ({"EXAMPLE": "{cookie: mine_consent, value: y, opt_out: true}"}, "mine.yaml:11: example: state is granted"),
+        ({"EXAMPLE": "{url: 'https://mine.example/choice?ads=1', state: denied}"}, "mine.yaml:11: example: state is granted"),
+        ({"EXAMPLE": "{url: 'https://mine.example/elsewhere', state: granted}"}, "mine.yaml:11: example: nothing was read"),
+        ({"DECODER": "flagg"}, "mine.yaml:6: there is no decoder 'flagg'"),
+        ({"PARAMS": "{}"}, "mine.yaml:10: example: the decoder's parameters do not fit"),
+        ({"EXAMPLE": "{cookie: mine_consent, valu: y}"}, "mine.yaml:11: examples.1.valu: Extra inputs"),
+    ],
+)  # fmt: skip
+def test_rules_check(tmp_path, changes: dict[str, str], expect: str | None) -> None:
+    done = check_folder(folder_with(tmp_path, **changes))
+    if expect is None:
+        assert (done.problems, done.files, done.examples) == ((), 1, 2)
+        return
+    assert any(expect in problem for problem in done.problems), done.problems
+
+
+def test_rules_check_on_the_command_line(tmp_path) -> None:
+    good = CliRunner().invoke(cli, ["rules", "check", str(folder_with(tmp_path))])
+    assert (good.exit_code, good.output) == (0, "1 file, 2 examples: all hold\n")
+    one = CliRunner().invoke(cli, ["rules", "check", str(tmp_path / "consent" / "mine.yaml")])
+    assert one.exit_code == 0
+    bad = CliRunner().invoke(cli, ["rules", "check", str(folder_with(tmp_path, DECODER="nope"))])
+    assert bad.exit_code == 1
+    assert "consent/mine.yaml:6: there is no decoder" in bad.output
+    assert CliRunner().invoke(cli, ["rules", "check", str(tmp_path / "nowhere")]).exit_code == 2
+
+
+def test_rules_list_and_show() -> None:
+    listed = CliRunner().invoke(cli, ["rules", "list", "--json"])
+    rows = json.loads(listed.output)
+    assert {r["file"] for r in rows} == set(FILES)
+    for row in rows:
+        shown = CliRunner().invoke(cli, ["rules", "show", row["file"]])
+        assert shown.output.splitlines()[1:] == FILES[row["file"]].read_text().splitlines()
+    assert "id: usp" in CliRunner().invoke(cli, ["rules", "show", "usp"]).output
+    assert CliRunner().invoke(cli, ["rules", "show", "nothing-of-that-name"]).exit_code == 2

@@ -16,6 +16,7 @@ COMMANDS = {
     "proxy": "Audit live: mitmproxy with the add-on.",
     "replay": "Audit saved captures: flow files and HAR.",
     "report": "The summary of a run again, from the ledger alone.",
+    "rules": "List the rules, show one, or check a folder of your own.",
     "verify": "Check that a ledger is what was recorded.",
 }
 """Name and help line. The command `a-b` is the function `a_b` of the module `a_b`."""

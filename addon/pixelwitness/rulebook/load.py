@@ -89,7 +89,7 @@ def read_rule[R: BaseModel](path: Path, model: type[R]) -> R:
         return model.model_validate(data)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        lines = [f"{path}:{_line_of(path, p['loc'])}: {_where(p['loc'])}{p['msg']}" for p in problems[:5]]
+        lines = [f"{path}:{line_of(path, p['loc'])}: {_where(p['loc'])}{p['msg']}" for p in problems[:5]]
         more = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
         raise RuleError("\n".join(lines + more)) from error
 
@@ -98,7 +98,7 @@ def _where(location: tuple[int | str, ...]) -> str:
     return ".".join(str(step) for step in location) + ": " if location else ""
 
 
-def _line_of(path: Path, location: tuple[int | str, ...]) -> int:
+def line_of(path: Path, location: tuple[int | str, ...]) -> int:
     """The line of the deepest node that the location reaches (union tags in it are passed over)."""
     node: Node | None = YAML(typ="safe", pure=True).compose(path)
     line = 1

@@ -1,0 +1,209 @@
+"""Runs the examples that rule files carry, and says where one does not come out as its file claims."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from pixelwitness.classify import classify
+from pixelwitness.consent.decoders import DECODERS
+from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
+from pixelwitness.consent.reading import Reading
+from pixelwitness.exchange import Exchange, from_iso
+from pixelwitness.pixels.decode import hits
+from pixelwitness.rulebook import Rulebook, load_rulebook, model_for
+from pixelwitness.rulebook.consent import ConsentExample, ConsentRule
+from pixelwitness.rulebook.law import BlindSpots, Finding, Judging, Regime, in_force, severity_of
+from pixelwitness.rulebook.load import RuleError, line_of, read_rule, rule_files
+from pixelwitness.rulebook.pixels import PixelRule
+from pixelwitness.rulebook.traffic import TrafficRule
+
+AT = 1_795_000_000_000
+"""When examples happen, in milliseconds: any time would do."""
+
+NO_EXAMPLE = "has no example: a rule without one is not known to work"
+
+type Place = tuple[int | str, ...]
+type Wrong = Iterator[tuple[Place, str]]
+"""Where in the file (keys and positions), and what is wrong there."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of checking a folder: problems as `file:line: what`, and how much was run."""
+
+    problems: tuple[str, ...]
+    files: int
+    examples: int
+
+
+def check_folder(path: Path) -> Checked:
+    """Validates a folder of rules (or one file of it) on top of ours, and runs its examples. Raises RuleError."""
+    folder, only = (path, None) if path.is_dir() else (_folder_of(path), path)
+    files = [(name, file) for name, file in rule_files(folder) if only is None or file.samefile(only)]
+    problems: list[str] = []
+    rules: list[tuple[Path, BaseModel]] = []
+    for name, file in files:
+        try:
+            rules.append((file, read_rule(file, model_for(name))))
+        except RuleError as error:
+            problems.append(str(error))
+    if problems:
+        return Checked(tuple(problems), len(files), 0)
+    book = load_rulebook((folder,))
+    count = 0
+    for file, rule in rules:
+        count += len(list(_examples(rule)))
+        problems += [f"{file}:{line_of(file, place)}: {what}" for place, what in wrong_in(rule, book)]
+    return Checked(tuple(problems), len(files), count)
+
+
+def _folder_of(file: Path) -> Path:
+    """The folder of rules that a single file belongs to, which tells what kind of rule it is."""
+    if not file.is_file():
+        raise RuleError(f"{file}: no such folder or file of rules")
+    for parent in file.resolve().parents:
+        if parent.name in ("consent", "traffic", "regimes", "findings", "pixels"):
+            return parent.parent
+    raise RuleError(f"{file}: put it into a folder consent/, traffic/, regimes/ or findings/: that says what it is")
+
+
+def wrong_in(rule: BaseModel, book: Rulebook) -> Wrong:
+    """The examples of one rule file that do not come out, and other mistakes that a model cannot see."""
+    if isinstance(rule, ConsentRule):
+        yield from _consent(rule, book)
+    elif isinstance(rule, PixelRule):
+        yield from _pixel(rule, book)
+    elif isinstance(rule, TrafficRule):
+        for i, example in enumerate(rule.examples):
+            category = classify(Exchange("c", AT, "GET", example.url), book).category
+            yield from _differs(("examples", i), "covered", category == rule.category, example.covered)
+    elif isinstance(rule, Regime):
+        for i, day in enumerate(rule.examples):
+            yield from _differs(("examples", i), "in_force", in_force(rule.periods, day.date) is not None, day.in_force)
+    elif isinstance(rule, Finding):
+        for i, case in enumerate(rule.examples):
+            found = severity_of(rule.severities, case.tier, case.state)
+            yield from _differs(("examples", i), "severity", found, case.severity)
+    elif isinstance(rule, Judging):
+        for i, sent in enumerate(rule.examples):
+            yield from _differs(("examples", i), "sent", rule.was_sent(sent.error), sent.sent)
+    elif isinstance(rule, BlindSpots):
+        for i, kind in enumerate(rule.examples):
+            yield from _differs(("examples", i), "exists", kind in book.blind_spots, True)
+    if not list(_examples(rule)):
+        yield (), NO_EXAMPLE
+
+
+def _examples(rule: BaseModel) -> Iterator[object]:
+    yield from getattr(rule, "examples", ())
+    for endpoint in getattr(rule, "endpoints", ()):
+        yield from endpoint.examples
+
+
+def _differs(place: Place, what: str, found: object, expected: object) -> Wrong:
+    if found != expected:
+        yield place, f"example: {what} is {_word(found)}, and the file says {_word(expected)}"
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "not said"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _consent(rule: ConsentRule, book: Rulebook) -> Wrong:
+    for i, cookie in enumerate(rule.cookies):
+        if cookie.decoder not in DECODERS:
+            there = ", ".join(sorted(DECODERS))
+            yield ("cookies", i, "decoder"), f"there is no decoder {cookie.decoder!r}. There are: {there}"
+            return
+    for i, example in enumerate(rule.examples):
+        try:
+            for what in _consent_example(rule, example, book):
+                yield ("examples", i), f"example: {what}"
+        except (KeyError, TypeError, AttributeError) as error:
+            yield ("examples", i), f"example: the decoder's parameters do not fit it ({type(error).__name__}: {error})"
+
+
+def _consent_example(rule: ConsentRule, example: ConsentExample, book: Rulebook) -> Iterator[str]:
+    if example.mark is not None:
+        state = mark_signal(AT, example.mark, client=None, property=None, book=book).state
+        yield from _unlike("state", state, example.state)
+        return
+    if example.url is not None:
+        exchange = Exchange("c", AT, example.method, example.url, (("Referer", "https://shop.example/"),))
+        signals = [s for s in request_signals(exchange, book, category="cmp", document=False) if s.cmp == rule.id]
+        if not signals:
+            yield "nothing was read from this request"
+            return
+        if example.opt_out is not None:
+            yield from _unlike("opt_out", next((s.opt_out for s in signals if s.opt_out_kind), None), example.opt_out)
+        state, region = signals[0].state, signals[0].region
+        yield from (*_unlike("state", state, example.state), *_unlike("region", region, example.region))
+        return
+    jar = {example.cookie or "": example.value, **example.companions}
+    header = "; ".join(f"{k}={v}" for k, v in jar.items())
+    own = None if rule.id == "generic" else rule.id
+    said = [r for name, cmp, r in read_cookies(header, book) if name == example.cookie and cmp == own]
+    if example.ignored:
+        if said:
+            yield f"ignored: it was read all the same (as {said[0].state or said[0].reason or 'an opt-out'})"
+        return
+    if not said:
+        others = [cmp for name, cmp, _ in read_cookies(header, book) if name == example.cookie]
+        if example.state or example.reason or example.opt_out is not None:
+            yield "the value was not read" + (
+                f"; it was taken for {others[0] or 'a consent-like cookie'}" if others else ""
+            )
+        return
+    yield from _consent_readings(said, example)
+
+
+def _consent_readings(said: list[Reading], example: ConsentExample) -> Iterator[str]:
+    states = [r for r in said if r.opt_out_kind is None]
+    if example.opt_out is None and (example.state or example.reason) and len(states) != 1:
+        yield f"one statement was expected, and there are {len(states)}"
+    for reading in states:
+        yield from _unlike("state", reading.state, example.state)
+        yield from _unlike("reason", reading.reason, example.reason)
+        for name in ("choice_made", "effective_default", "region", "level"):
+            if getattr(example, name) is not None:
+                yield from _unlike(name, getattr(reading, name), getattr(example, name))
+        if example.effective_at is not None:
+            yield from _unlike("effective_at (milliseconds)", reading.effective_at, from_iso(example.effective_at))
+    if example.opt_out is not None:
+        found = [r.opt_out for r in said if r.opt_out_kind]
+        if example.opt_out not in found:
+            yield from _unlike("opt_out", found[0] if found else None, example.opt_out)
+
+
+def _unlike(what: str, found: object, expected: object) -> Iterator[str]:
+    if found != expected:
+        yield f"{what} is {_word(found)}, and the file says {_word(expected)}"
+
+
+def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
+    for i, endpoint in enumerate(rule.endpoints):
+        for j, example in enumerate(endpoint.examples):
+            exchange = Exchange("c", AT, example.method, example.url, (), example.body.encode())
+            found = classify(exchange, book)
+            covered = found.endpoint is not None and found.endpoint.id == endpoint.id
+            if covered and not endpoint.hosts:
+                covered = bool(hits(exchange, found, book)[0])
+            yield from _differs(("endpoints", i, "examples", j), "covered", covered, example.covered)
+    for i, case in enumerate(rule.examples):
+        if "event" in case:
+            yield from _differs(
+                ("examples", i), "event", rule.renames.get(case["event"], case["event"]), case["expect"]
+            )
+        if "code" in case:
+            valid = bool(re.fullmatch(rule.pixel_code or "(?!)", case["code"]))
+            yield from _differs(("examples", i), "valid", valid, case["valid"] == "yes")
+    for digest, text in rule.placeholders.items():
+        yield from _differs(("placeholders",), "SHA-256", hashlib.sha256(text.encode()).hexdigest(), digest)
