@@ -11,7 +11,8 @@ from pathlib import Path
 from pixelwitness.rulebook.consent import ConsentRule
 from pixelwitness.rulebook.identity import IdentityRules
 from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Judging, Regime
-from pixelwitness.rulebook.load import RuleError, SourcedRule, default_rules_dir, read_rule, rule_files
+from pixelwitness.rulebook.load import RuleError, SourcedRule, as_rule, default_rules_dir, rule_files
+from pixelwitness.rulebook.parsed import parsed_rules
 from pixelwitness.rulebook.pixels import PixelRule
 from pixelwitness.rulebook.traffic import TrafficRule
 
@@ -73,7 +74,8 @@ def _load(directories: tuple[Path, ...]) -> Rulebook:
     for relative in sorted(files):
         content = files[relative].read_bytes()
         digest.update(f"{relative}\0{len(content)}\0".encode() + content)
-    rules = [read_rule(files[relative], model_for(relative)) for relative in sorted(files)]
+    parsed = parsed_rules(files)
+    rules = [as_rule(files[relative], parsed[relative], model_for(relative)) for relative in sorted(files)]
     book = Rulebook(
         traffic=tuple(r for r in rules if isinstance(r, TrafficRule)),
         pixels=tuple(r for r in rules if isinstance(r, PixelRule)),

@@ -84,7 +84,11 @@ def _refuse_aliases(text: str, path: Path) -> None:
 
 def read_rule[R: BaseModel](path: Path, model: type[R]) -> R:
     """One rule file as its model. Raises RuleError with the line of the first offending place."""
-    data = read_yaml(path)
+    return as_rule(path, read_yaml(path), model)
+
+
+def as_rule[R: BaseModel](path: Path, data: Any, model: type[R]) -> R:
+    """The plain data of a rule file as its model. Raises RuleError with the line of the first offending place."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
