@@ -12,7 +12,7 @@ from pixelwitness.audit.model import COVERAGE_STATES
 from pixelwitness.ledger.store import Ledger, LedgerError
 from pixelwitness.observations import TIERS
 from pixelwitness.rulebook import Rulebook
-from pixelwitness.rulebook.law import SEVERITIES
+from pixelwitness.rulebook.law import SEVERITIES, Actor
 
 
 class _Model(BaseModel):
@@ -40,11 +40,30 @@ class Group(_Model):
     applicability: str
     citation: str
     remedy: str
+    act: dict[Actor, str]
+    """The remedy as a task for each who must act."""
+    precedent: list[str]
     violations: list[dict[str, Any]]
 
 
+class Open(_Model):
+    """Sends whose verdict is `unverified` under one regime for one reason."""
+
+    regime: str
+    reason: str
+    hits: int
+    first_at: str
+
+
+class Source(_Model):
+    """What was read: the name of a capture and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
 class PropertySummary(_Model):
-    """One audited site or app."""
+    """One audited site or app; `property` is empty for what no page could be found for."""
 
     property: str
     hits: int
@@ -53,6 +72,8 @@ class PropertySummary(_Model):
     coverage: dict[str, list[CoverageRow]]
     """By regime."""
     groups: list[Group]
+    open: list[Open]
+    """Why verdicts stayed open, the most frequent reason first."""
     pixels: list[dict[str, Any]]
     """Rows of the table `pixels`."""
     notices: list[dict[str, Any]]
@@ -63,16 +84,27 @@ class Summary(_Model):
     """One recording: its runs, its properties with pixel traffic first, blind spots, traffic by class."""
 
     run: str
+    kind: str
+    """`replay` or `live`."""
     complete: bool
     note: str
     started_at: str
+    finished_at: str | None
     chain_head: str
+    observations: int
+    program: str
+    mitmproxy: str
+    rules_digest: str
     inputs: list[str]
+    sources: list[Source]
+    named: list[str]
+    """Regimes that the auditor asked for by name."""
     regimes: dict[str, str]
     properties: list[PropertySummary]
     quiet: list[str]
     """Properties whose pages were seen, without any hit."""
     unplaced_hits: int
+    """Hits of no known page: those of the property with the empty name."""
     blind_spots: list[dict[str, Any]]
     traffic: dict[str, int]
     provisional: bool
@@ -91,10 +123,15 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
     def rows(query: str) -> list[dict[str, Any]]:
         return list(ledger.db.query(query.replace("WITHIN", within), [recording]))
 
-    hits = rows("select property, verdicts, copy_of from hits where WITHIN")
+    hits = rows(
+        "select property, verdicts, reasons, copy_of, occurred_at from hits where WITHIN order by occurred_at, id"
+    )
     violations = rows("select * from violations where WITHIN order by occurred_at, id")
     coverage = rows("select * from coverage where recording = ?")
-    spots = rows("select * from blind_spots where recording = ? order by count desc, kind")
+    spots = [
+        {"title": book.blind_spots[s["kind"]].title if s["kind"] in book.blind_spots else s["kind"], **s}
+        for s in rows("select * from blind_spots where recording = ? order by count desc, kind, id")
+    ]
     traffic = Counter(
         {
             r["category"]: r["n"]
@@ -109,15 +146,23 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
         for n in rows("select * from notices where recording = ? order by noticed_at, id")
     ]
     regimes = list(json.loads(chosen["regimes"]))
-    seen = sorted({h["property"] for h in hits if h["property"]})
+    seen = sorted({h["property"] or "" for h in hits}, key=lambda name: (not name, name))
     tried = {s["property"] for s in spots if s["kind"] == "blocked_send"}
     return Summary(
         run=chosen["id"],
+        kind=chosen["kind"],
         complete=bool(chosen["complete"]),
         note=chosen["note"] or "",
         started_at=chosen["started_at"],
+        finished_at=chosen["finished_at"],
         chain_head=chosen["chain_head"],
+        observations=chosen["observations"],
+        program=chosen["program"],
+        mitmproxy=chosen["mitmproxy"],
+        rules_digest=chosen["rules_digest"],
         inputs=[i["name"] for i in json.loads(chosen["inputs"])],
+        sources=[Source.model_validate(i) for i in json.loads(chosen["inputs"])],
+        named=json.loads(chosen["named"] or "[]"),
         regimes={r: book.regimes[r].name if r in book.regimes else r for r in regimes},
         properties=[
             _property(p, regimes, hits, violations, coverage, book, pixels=pixels, notices=notices) for p in seen
@@ -134,7 +179,7 @@ def _property(
     name: str, regimes: list[str], hits: list[dict[str, Any]], violations: list[dict[str, Any]],
     coverage: list[dict[str, Any]], book: Rulebook, *, pixels: list[dict[str, Any]], notices: list[dict[str, Any]],
 ) -> PropertySummary:  # fmt: skip
-    own = [h for h in hits if h["property"] == name and not h["copy_of"]]
+    own = [h for h in hits if (h["property"] or "") == name and not h["copy_of"]]
     words: dict[str, Counter[str]] = {r: Counter() for r in regimes}
     for hit in own:
         for regime, word in json.loads(hit["verdicts"] or "{}").items():
@@ -149,10 +194,22 @@ def _property(
         hits=len(own),
         verdicts={r: dict(w) for r, w in words.items()},
         coverage=tables,
-        groups=_groups([v for v in violations if v["property"] == name], book),
-        pixels=[p for p in pixels if p["property"] == name],
-        notices=[n for n in notices if n["property"] == name],
+        groups=_groups([v for v in violations if (v["property"] or "") == name], book),
+        open=_open(own),
+        pixels=[p for p in pixels if (p["property"] or "") == name],
+        notices=[n for n in notices if (n["property"] or "") == name],
     )
+
+
+def _open(hits: list[dict[str, Any]]) -> list[Open]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for hit in hits:
+        reasons = json.loads(hit["reasons"] or "{}")
+        for regime, word in json.loads(hit["verdicts"] or "{}").items():
+            if word == "unverified":
+                found.setdefault((regime, reasons.get(regime, "")), []).append(hit["occurred_at"])
+    made = [Open(regime=r, reason=why, hits=len(at), first_at=min(at)) for (r, why), at in found.items()]
+    return sorted(made, key=lambda o: (-o.hits, o.first_at, o.regime))
 
 
 def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
@@ -164,15 +221,18 @@ def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
     made = []
     for (rule, regime), rows in grouped.items():
         worst = max((r["severity"] for r in rows), key=SEVERITIES.index)
+        finding = book.findings.get(rule)
         made.append(
             Group(
                 rule=rule,
-                title=book.findings[rule].title if rule in book.findings else rule,
+                title=finding.title if finding else rule,
                 regime=regime,
                 severity=worst,
                 applicability=rows[0]["applicability"],
                 citation=rows[0]["citation"],
                 remedy=rows[0]["remedy"],
+                act=finding.act if finding else {},
+                precedent=list(finding.precedent) if finding else [],
                 violations=rows,
             )
         )
