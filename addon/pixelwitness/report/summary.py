@@ -90,6 +90,9 @@ class Summary(_Model):
     note: str
     started_at: str
     finished_at: str | None
+    seen_from: str | None
+    """The first and last request of the recording that says anything."""
+    seen_to: str | None
     chain_head: str
     observations: int
     program: str
@@ -103,6 +106,8 @@ class Summary(_Model):
     properties: list[PropertySummary]
     quiet: list[str]
     """Properties whose pages were seen, without any hit."""
+    quiet_pages: dict[str, dict[str, int]]
+    """Of these: page views by state."""
     unplaced_hits: int
     """Hits of no known page: those of the property with the empty name."""
     blind_spots: list[dict[str, Any]]
@@ -148,6 +153,8 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
     regimes = list(json.loads(chosen["regimes"]))
     seen = sorted({h["property"] or "" for h in hits}, key=lambda name: (not name, name))
     tried = {s["property"] for s in spots if s["kind"] == "blocked_send"}
+    span = rows("select min(started_at) as first, max(started_at) as last from exchanges where WITHIN")[0]
+    quiet = sorted({c["property"] for c in coverage} - set(seen) - tried)
     return Summary(
         run=chosen["id"],
         kind=chosen["kind"],
@@ -155,6 +162,8 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
         note=chosen["note"] or "",
         started_at=chosen["started_at"],
         finished_at=chosen["finished_at"],
+        seen_from=span["first"],
+        seen_to=span["last"],
         chain_head=chosen["chain_head"],
         observations=chosen["observations"],
         program=chosen["program"],
@@ -167,7 +176,8 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
         properties=[
             _property(p, regimes, hits, violations, coverage, book, pixels=pixels, notices=notices) for p in seen
         ],
-        quiet=sorted({c["property"] for c in coverage} - set(seen) - tried),
+        quiet=quiet,
+        quiet_pages={q: _pages(q, coverage) for q in quiet},
         unplaced_hits=sum(1 for h in hits if not h["property"]),
         blind_spots=spots,
         traffic=dict(traffic.most_common()),
@@ -199,6 +209,14 @@ def _property(
         pixels=[p for p in pixels if (p["property"] or "") == name],
         notices=[n for n in notices if (n["property"] or "") == name],
     )
+
+
+def _pages(name: str, coverage: list[dict[str, Any]]) -> dict[str, int]:
+    pages: dict[str, int] = {}
+    for row in coverage:
+        if row["property"] == name and row["page_views"]:
+            pages[row["state"]] = max(pages.get(row["state"], 0), row["page_views"])
+    return pages
 
 
 def _open(hits: list[dict[str, Any]]) -> list[Open]:

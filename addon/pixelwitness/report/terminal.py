@@ -222,7 +222,8 @@ def _pixels(console: Console, pixels: list[dict[str, Any]]) -> None:
 
 def _limits(console: Console, summary: Summary) -> None:
     if summary.quiet:
-        _say(console, "Seen without any TikTok traffic: " + safe(", ".join(summary.quiet), 600))
+        said = [f"{name}{_pages(summary.quiet_pages[name])}" for name in summary.quiet]
+        _say(console, "Seen without any TikTok traffic: " + safe(", ".join(said), 600))
         console.print()
     if not summary.blind_spots:
         return
@@ -240,6 +241,10 @@ def _limits(console: Console, summary: Summary) -> None:
         if spots[0]["remedy"]:
             _say(console, f"What to do: {spots[0]['remedy']}", 2)
     console.print()
+
+
+def _pages(pages: dict[str, int]) -> str:
+    return f" (pages: {', '.join(f'{n} {state}' for state, n in pages.items())})" if pages else ""
 
 
 def _foot(console: Console, summary: Summary) -> None:

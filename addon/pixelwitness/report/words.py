@@ -49,7 +49,8 @@ def headline(summary: Summary) -> tuple[str, list[str]]:
     found = [f for p in summary.properties for f in findings(p)]
     every = {s.hit_id for f in found for s in f.sends}
     broken = {s.hit_id for f in found for s in f.sends if not s.contradicted}
-    rows = sum(len(g.violations) for p in summary.properties for g in p.groups)
+    all_rows = [v for p in summary.properties for g in p.groups for v in g.violations]
+    rows = sum(v["applicability"] != "contradicted" for v in all_rows) or len(all_rows)
     limits = []
     if rows:
         first = (
