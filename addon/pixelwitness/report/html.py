@@ -1,4 +1,4 @@
-"""The report that is forwarded: one HTML file without script, bounded in size, in which nothing of the traffic is active.
+"""The report that is forwarded: one HTML file without script, bounded in size; nothing of the traffic is active in it.
 
 Every value that a template prints goes through `_harmless` and then through Jinja's escaping. Nothing from the traffic
 becomes an address, a style or an attribute other than quoted text; the page's own policy forbids everything but its one

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from pixelwitness.audit.model import COVERAGE_STATES
+from pixelwitness.ledger.schema import VIOLATIONS
 from pixelwitness.ledger.store import Ledger, LedgerError
 from pixelwitness.observations import TIERS
 from pixelwitness.rulebook import Rulebook
@@ -17,6 +19,26 @@ from pixelwitness.rulebook.law import SEVERITIES, Actor
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+LISTS = ("pixel_codes", "opt_outs", "sent", "mitigations", "signals")
+"""Columns of `violations` that hold JSON lists."""
+
+
+def _violation_schema() -> dict[str, Any]:
+    kinds = {str: "string", int: "integer"}
+    properties: dict[str, Any] = {name: {"type": [kinds[kind], "null"]} for name, kind in VIOLATIONS.items()}
+    properties |= {name: {"type": "array", "items": {"type": "string"}} for name in LISTS}
+    properties["fingerprint"] = {
+        "type": "string",
+        "description": "What went wrong, without the time and the visit: the same from one recording to the next.",
+    }
+    required = ["id", "fingerprint", "rule", "severity", "regime", "occurred_at", "hit_id", "explanation", "remedy"]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+ViolationRow = Annotated[dict[str, Any], WithJsonSchema(_violation_schema())]
+"""A row of the table `violations`, its lists unpacked, with its `fingerprint`."""
 
 
 class CoverageRow(_Model):
@@ -43,7 +65,7 @@ class Group(_Model):
     act: dict[Actor, str]
     """The remedy as a task for each who must act."""
     precedent: list[str]
-    violations: list[dict[str, Any]]
+    violations: list[ViolationRow]
 
 
 class Open(_Model):
@@ -233,8 +255,9 @@ def _open(hits: list[dict[str, Any]]) -> list[Open]:
 def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for violation in violations:
-        for field in ("pixel_codes", "opt_outs", "sent", "mitigations", "signals"):
+        for field in LISTS:
             violation[field] = json.loads(violation[field] or "[]")
+        violation["fingerprint"] = fingerprint(violation)
         grouped.setdefault((violation["rule"], violation["regime"]), []).append(violation)
     made = []
     for (rule, regime), rows in grouped.items():
@@ -255,6 +278,14 @@ def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
             )
         )
     return sorted(made, key=lambda g: (-SEVERITIES.index(g.severity), g.regime, g.rule))
+
+
+def fingerprint(violation: dict[str, Any]) -> str:
+    """What went wrong, without the time, the visit and the query: the same from one recording to the next."""
+    where = (violation["request_url"] or "").partition("?")[0]
+    codes = sorted(violation["pixel_codes"])
+    what = [violation[k] for k in ("property", "rule", "regime", "event", "tier", "consent_state")]
+    return hashlib.sha256(json.dumps([*what, codes, where]).encode()).hexdigest()[:24]
 
 
 def tiers_in_order(hits: dict[str, int]) -> list[tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from pixelwitness.observations import TIERS
@@ -90,7 +91,7 @@ def draw(points: Sequence[Point]) -> Drawing:
 
 def _places(times: list[int]) -> tuple[list[float], tuple[tuple[float, str], ...]]:
     """The x of each time, and the cuts."""
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     kept = [min(g, LONGEST_GAP_MS) for g in gaps]
     whole = max(sum(kept), 1)
     width = WIDTH - LEFT - RIGHT
