@@ -269,7 +269,7 @@ def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
                 title=finding.title if finding else rule,
                 regime=regime,
                 severity=worst,
-                applicability=rows[0]["applicability"],
+                applicability=_applicability(rows),
                 citation=rows[0]["citation"],
                 remedy=rows[0]["remedy"],
                 act=finding.act if finding else {},
@@ -278,6 +278,12 @@ def _groups(violations: list[dict[str, Any]], book: Rulebook) -> list[Group]:
             )
         )
     return sorted(made, key=lambda g: (-SEVERITIES.index(g.severity), g.regime, g.rule))
+
+
+def _applicability(rows: list[dict[str, Any]]) -> str:
+    """`contradicted` only where it is so for all: one visitor to whom the law may apply is enough."""
+    words = [row["applicability"] for row in rows]
+    return next((w for w in ("shown", "assumed") if w in words), "contradicted")
 
 
 def fingerprint(violation: dict[str, Any]) -> str:

@@ -28,9 +28,8 @@ def as_markdown(summary: Summary) -> str:
     if summary.blind_spots:
         lines += ["", "## Blind spots", ""]
         for kind, spots in spots_by_kind(summary.blind_spots).items():
-            lines.append(
-                f"- {words(spots[0]['title'])} ({kind}, {sum(s['count'] for s in spots)}x). {spots[0]['remedy']}"
-            )
+            named = f"{words(spots[0]['title'])} ({code(kind)}, {sum(s['count'] for s in spots)}x)"
+            lines.append(f"- {named}. {words(spots[0]['remedy'])}")
     made = f"{words(summary.program)}, rules {code(summary.rules_digest[:16])}"
     lines += ["", f"Run {code(summary.run)}, {made}, chain head {code(summary.chain_head)}."]
     text = "\n".join(lines) + "\n"
@@ -96,4 +95,4 @@ def words(text: str) -> str:
     """Our own sentences, in which names from outside may stand: no markup, no link, no mention."""
     clean = html.escape(shortened(visible(text), 600), quote=False)
     clean = re.sub(r"([\\`*_\[\]#|~])", r"\\\1", clean)
-    return clean.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;")
+    return clean.replace("@", "@\u200b").replace("://", "&#58;//").replace("www.", "www&#46;")
