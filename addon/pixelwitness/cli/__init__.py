@@ -12,6 +12,7 @@ from pixelwitness.cli.common import FAULT
 
 COMMANDS = {
     "addon-path": "The path to give to `mitmdump -s`.",
+    "explore": "Look around in a ledger with Datasette.",
     "mark": 'Note what you do: "fresh profile", "nothing clicked", "clicked reject".',
     "proxy": "Audit live: mitmproxy with the add-on.",
     "replay": "Audit saved captures: flow files and HAR.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from pixelwitness.ledger.views import VIEWS
+
 migrations = Migrations("pixelwitness")
 
 RUNS = {
@@ -111,3 +113,10 @@ def pixels_and_content(db: Database) -> None:
     for name, kind in IDENTIFIERS_2.items():
         db.table("identifiers").add_column(name, kind)
     db.table("hits").add_column("redactions", str)
+
+
+@migrations()
+def views(db: Database) -> None:
+    """The documented views, for whoever explores a ledger in SQL."""
+    for name, view in VIEWS.items():
+        db.create_view(name, view.sql, replace=True)
