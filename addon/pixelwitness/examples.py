@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from pixelwitness.classify import classify
+from pixelwitness.consent.app import permissions
 from pixelwitness.consent.decoders import DECODERS
 from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
 from pixelwitness.consent.reading import Reading
@@ -135,6 +136,10 @@ def _consent_example(rule: ConsentRule, example: ConsentExample, book: Rulebook)
     if example.mark is not None:
         state = mark_signal(AT, example.mark, client=None, property=None, book=book).state
         yield from _unlike("state", state, example.state)
+        return
+    if example.message is not None:
+        told = [r.detail["permission"] for _, _, r in permissions(example.message, book)]
+        yield from _unlike("says", told[0] if told else None, example.says)
         return
     if example.url is not None:
         exchange = Exchange("c", AT, example.method, example.url, (("Referer", "https://shop.example/"),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pixelwitness.classify import Classified, classify, is_document
+from pixelwitness.consent.app import app_signals
 from pixelwitness.consent.read import request_signals, response_signals
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.identity.people import NOBODY, People
@@ -27,13 +28,16 @@ def observe_request(exchange: Exchange, book: Rulebook, people: People = NOBODY)
         made, spots = (), (*spots, _blocked(exchange))
     # A payload's marker on a host that is not the vendor's proves nothing until the payload was read.
     category = classified.category if made or spots or not _is_anywhere(classified) else "other"
+    signals = request_signals(exchange, book, category=category, document=top, own_site=_is_anywhere(classified))
+    if category == "app_sdk":
+        signals += app_signals(exchange, made, book)
     return Observed(
         category=category,
         page_view=_page_view(exchange) if top else None,
         first_party=_first_party(exchange, classified, top=top),
         frame=_frame(exchange, classified) if not top else None,
         hits=made,
-        signals=request_signals(exchange, book, category=category, document=top, own_site=_is_anywhere(classified)),
+        signals=signals,
         blind_spots=spots,
     )
 

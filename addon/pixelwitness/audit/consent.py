@@ -177,7 +177,7 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
 def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
     """A signal as evidence in time, with its stamp corrected by the client's clock."""
     value = signal.state or "unknown"
-    written = signal.source in ("cmp_call", "mark", "app")
+    written = signal.source in ("cmp_call", "mark")
     seen = signal.observed_at
     since: int | None = None
     by = seen

@@ -76,6 +76,7 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
         if signal.source == "mark" or signal.client is None:
             continue
         prop = place_signal(signal, ready.pages.get(signal.client, Pages())).property
+        prop = prop or _only_app(signal.client, placed, ready)
         placed.signal_properties[signal.id] = prop
         if prop is not None:
             session(signal.client, prop).signals.append(signal)
@@ -88,6 +89,13 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
             placed.signal_properties[mark.id] = mark.property
             _give_mark(mark, placed)
     return placed
+
+
+def _only_app(client: str, placed: Placed, ready: _Sorted) -> str | None:
+    """The app of a client on which nothing but one app was seen: what names no page can only be that app's."""
+    pages = ready.pages.get(client)
+    apps = [s for (c, _), s in placed.sessions.items() if c == client]
+    return apps[0].property if len(apps) == 1 and apps[0].app and not (pages and pages.views) else None
 
 
 def _sort(rows: Rows, rules: Judging) -> _Sorted:

@@ -13,6 +13,7 @@ from pixelwitness.cli.common import FAULT
 COMMANDS = {
     "addon-path": "The path to give to `mitmdump -s`.",
     "explore": "Look around in a ledger with Datasette.",
+    "consent": "Say what a cookie header, a cookie, a URL or a consent string says.",
     "mark": 'Note what you do: "fresh profile", "nothing clicked", "clicked reject".',
     "proxy": "Audit live: mitmproxy with the add-on.",
     "replay": "Audit saved captures: flow files and HAR.",

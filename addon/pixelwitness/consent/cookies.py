@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from pixelwitness.consent.decoders import DECODERS, MAX_VALUE
+from pixelwitness.consent.decoders.values import plain
 from pixelwitness.consent.index import index_of
 from pixelwitness.consent.reading import Reading
 from pixelwitness.rulebook import Rulebook
@@ -56,7 +57,7 @@ def _read_cookie(name: str, value: str, jar: Mapping[str, str], book: Rulebook) 
     if len(value) > MAX_VALUE:
         return [(None, Reading(None, "advertising", "home_made_consent"))] if rules else []
     for rule, cookie in rules:
-        if not value or (cookie.shape and not re.search(cookie.shape, value[:4096].replace("%22", '"'))):
+        if not value or (cookie.shape and not re.search(cookie.shape, plain(value[:4096]))):
             continue
         said = DECODERS[cookie.decoder](value, jar, {**cookie.params, "lists": index.lists})
         if said is not None:

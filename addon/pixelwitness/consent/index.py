@@ -26,6 +26,7 @@ class Index:
     strings: tuple[tuple[str, str], ...]
     query: dict[str, str]
     google: dict[str, tuple[str, ...]]
+    apps: dict[str, tuple[str, ...]]
 
 
 @lru_cache(8)
@@ -51,7 +52,8 @@ def index_of(book: Rulebook) -> Index:
     strings = tuple((r.id, c.decoder) for r in book.consent if r.id in STRINGS for c in r.cookies[:1])
     query = {name: r.id for r in book.consent if r.id in STRINGS for name in r.query}
     google = next((r.phrases for r in book.consent if r.id == "google"), {})
-    return Index(by_name, by_pattern, generic, calls, loads, lists, strings, query, google)
+    apps = next((r.phrases for r in book.consent if r.id == "apps"), {})
+    return Index(by_name, by_pattern, generic, calls, loads, lists, strings, query, google, apps)
 
 
 def system(book: Rulebook, name: str) -> ConsentRule:

@@ -66,6 +66,9 @@ class ConsentExample(Rule):
     url: str | None = None
     method: str = "GET"
     mark: str | None = None
+    message: dict[str, Any] | None = None
+    """A message of an app's SDK; `says` is what its permission means."""
+    says: str | None = None
     state: Literal["granted", "denied", "unanswered"] | None = None
     """None: it decides nothing, or cannot be read."""
     reason: str | None = None
