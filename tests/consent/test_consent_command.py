@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -81,3 +82,10 @@ def test_anything_can_be_pasted(text: str) -> None:
         assert not text.strip() or text.strip().lower().startswith(("cookie:", "set-cookie:"))
         return
     assert list(lines(said, BOOK))
+
+
+def test_a_megabyte_of_anything_takes_no_time() -> None:
+    start = time.monotonic()
+    for text in ("%25" * 300_000, "a=1; " * 150_000, "[" * 500_000, "C" * 900_000, "2~" + "1." * 300_000):
+        assert list(lines(explain(text, BOOK), BOOK))
+    assert time.monotonic() - start < 10

@@ -135,3 +135,9 @@ def test_a_call_of_a_mobile_consent_sdk_speaks_of_the_only_app() -> None:
     assert judged([call, batch(5_000, {})]).verdicts[-1].consent_state == "denied"
     other = Exchange("phone", START + 10, "GET", "https://www.news.example/", (("Sec-Fetch-Dest", "document"),))
     assert judged([call, other, batch(5_000, {})]).verdicts[-1].consent_state == "unknown", "it may be the browser's"
+
+
+def test_a_string_that_names_no_tiktok_is_no_missing_mechanism() -> None:
+    for cookie in ("addtl_consent=2~7.12~dv.9", f"euconsent-v2={GRANTED}"):
+        found = judged([page(0), page(1_000, cookie=cookie), hit(1_500)]).verdicts[-1]
+        assert (found.consent_state, found.verdicts["eu"]) == ("unknown", "unverified"), cookie

@@ -160,7 +160,7 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
     if not named - tcf:
         if generic:
             stretch.systems.append(_home_made(generic, marks, session.clock, rules))
-        elif mechanism := _no_mechanism(session, requests, sightings, marks, start, rules):
+        elif not tcf and (mechanism := _no_mechanism(session, requests, sightings, marks, start, rules)):
             stretch.systems.append(mechanism)
         elif marks_system := _by_marks(marks, session.clock, rules):
             stretch.systems.append(marks_system)

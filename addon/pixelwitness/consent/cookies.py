@@ -14,7 +14,7 @@ from pixelwitness.rulebook import Rulebook
 
 MAX_COOKIES = 400
 STANDARD = re.compile(
-    r'(?:"|%22)?(?:C[A-Za-z0-9_-]{38}|DB[A-Za-z0-9_-]{2,60}(?:~|%7[Ee])|1(?:[YN]|-|%2[Dd]){3}"?$|[12](?:~|%7[Ee])\d)'
+    r'(?:"|%22)?(?:C[A-Za-z0-9_-]{38}|DB[A-Za-z0-9_-]{2,60}(?:~|%7[Ee])|1(?:[YN]|-|%2[Dd]){3}"?$|2(?:~|%7[Ee])[0-9~%])'
 )
 """How a standard string begins: whatever else begins so is told apart by reading it."""
 

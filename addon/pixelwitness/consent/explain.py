@@ -14,6 +14,7 @@ from pixelwitness.consent.decoders import DECODERS
 from pixelwitness.consent.decoders.strings import bare
 from pixelwitness.consent.decoders.values import json_of
 from pixelwitness.consent.google import google_detail
+from pixelwitness.consent.iab.bits import MAX_STRING
 from pixelwitness.consent.iab.tcf import OldString, read_tc
 from pixelwitness.consent.index import index_of, system
 from pixelwitness.consent.reading import Reading
@@ -68,6 +69,7 @@ def explain(text: str, book: Rulebook) -> Explained:
         explained = _cookies(text, names, book)
         if explained.said or len(names) > 1:
             return explained
+    text = text[:MAX_STRING]
     guesses = tuple(_guesses(text, book))
     if guesses:
         return Explained("a value without its cookie's name", guesses)

@@ -20,7 +20,7 @@ type Names = Mapping[str, str]
 """Names of parameters that carry a standard string (`query:` in rules/consent), each with the id of its rule."""
 
 DECODERS = {"tcf": tc, "gpp": gpp, "usp": usp, "ac": ac}
-ABOUT = ("gdpr", "gdpr_applies", "gpp_sid")
+ABOUT = ("gdpr", "gpp_sid")
 GOOGLE = ("gcs", "gcd")
 MAX_BODY = 512 * 1024
 MAX_STRINGS = 20
@@ -56,9 +56,8 @@ def fields_of(text: str) -> dict[str, str]:
 def strings_of(fields: Mapping[str, str], names: Names) -> list[Found]:
     """The strings among named fields, with what `gdpr` and `gpp_sid` say of them."""
     about: dict[str, Any] = {}
-    gdpr = fields.get("gdpr", fields.get("gdpr_applies", "")).lower()
-    if gdpr in ("0", "1", "true", "false"):
-        about["gdpr_applies"] = gdpr in ("1", "true")
+    if fields.get("gdpr") in ("0", "1"):
+        about["gdpr_applies"] = fields["gdpr"] == "1"
     applicable = _sections(fields.get("gpp_sid", ""))
     found: list[Found] = []
     for name, rule in names.items():

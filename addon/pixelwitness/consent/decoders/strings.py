@@ -128,11 +128,17 @@ def usp(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[R
 
 
 def ac(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
-    """Google's additional consent. It names providers by Google's numbers, of which TikTok is known to have none."""
+    """Google's additional consent. It names providers by Google's numbers, of which TikTok is known to have none.
+
+    With `params["strict"]` only the second version counts: `1~2` is too little to be told from anything else.
+    """
     try:
         said = read_ac(bare(value))
     except ValueError:
         return None
+    if params.get("strict") and said.disclosed is None:
+        return None
     disclosed = None if said.disclosed is None else len(said.disclosed)
     detail = {"version": said.version, "consented": len(said.consented), "disclosed": disclosed}
-    return [Reading(None, "none", None, detail=detail)]
+    # It shows that a consent system is at work, whose answer about TikTok it does not hold.
+    return [Reading(None, "tcf", "vendor_not_named", detail=detail)]
