@@ -1,19 +1,25 @@
 """Masks clear text of persons and secrets before anything is stored.
 
-Everything that `identity.plaintext.find` would find is gone afterwards, in whatever encoding it stood; the encoding
-stays, so that a masked URL is still a URL and masked base64 is base64 of the mask.
+Everything that `identity.plaintext.find` would find is gone afterwards, in whatever encoding it stood, and so are test
+personas' values of any kind, bearer tokens, values under names that say secret, and an exchange's own cookies and
+credentials where they stand elsewhere in it. The encoding stays: a masked URL is still a URL, masked base64 is base64
+of the mask.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
-from pixelwitness.exchange import Headers
+from pixelwitness.exchange import Exchange, Headers
 from pixelwitness.identity import plaintext
 from pixelwitness.identity.layers import CODINGS, Coding, parse_json
+from pixelwitness.identity.people import NOBODY, People
 
 MARKS = {"email": "[masked:email]", "phone": "[masked:phone]"}
 EMAIL_MARK, PHONE_MARK = MARKS["email"], MARKS["phone"]
@@ -24,111 +30,228 @@ NEVER = frozenset(
     {"authorization", "proxy-authorization", "x-api-key", "api-key", "access-token", "x-access-token", "x-auth-token"}
     | {"x-csrf-token", "x-xsrf-token", "x-amz-security-token", "authentication-info", "proxy-authentication-info"}
 )
+SECRET_NAMES = frozenset(
+    {"authorization", "proxy_authorization", "password", "passwd", "pwd", "passphrase", "secret", "client_secret"}
+    | {"access_token", "refresh_token", "id_token", "auth_token", "api_key", "apikey", "x_api_key", "bearer", "jwt"}
+    | {"csrf_token", "xsrf_token", "cookie", "cookies", "set_cookie", "session_token", "proxyauth", "token"}
+)
+"""Names in JSON, queries and forms whose values are nobody's business; `-` counts as `_`."""
+TOKENS = re.compile(
+    r"\b(?:bearer|basic|negotiate)[\s+]{1,4}([A-Za-z0-9._~+/=-]{6,})|(?<![\w-])(eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{4,})",
+    re.I,
+)
+"""Credentials as HTTP writes them (RFC 7235), and JSON Web Tokens."""
+NAMED = re.compile(r"([\w%-]{2,40})(=|[\"']?\s{0,3}:\s{0,3}[\"'])([^&#;,\s\"'<>{}]{1,4096})")
+"""A name and a value in a query, a form, or a piece of JSON or of a script."""
+AUTHORITY = re.compile(r"://[^/?#\s\"'<>\\]*")
+"""The host of a URL stays: without it nothing could be judged."""
+VALUE = re.compile(r"(?=[^A-Za-z]*[A-Za-z])(?=\D*\d)[A-Za-z0-9+/_=.~%:-]{12,4096}")
+"""What a session id or a token looks like: letters and digits. Words, numbers and addresses of pages are none."""
 PASSES = 3
 MAX_CACHED = 2048
+MAX_COOKIES = 200
+MARKED = "[masked"
+PSEUDONYMS = ("_tt", "tt")
+"""Cookies that the vendor itself reads: their values are the evidence that the same visitor was recognised."""
 
 
-def mask_text(text: str, path: str = "") -> str:
-    """The text with every clear e-mail address and telephone number replaced, also inside encodings. Idempotent.
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What must not be stored besides the clear text that anybody can tell. Compared by identity."""
+
+    people: People = NOBODY
+    secrets: re.Pattern[str] | None = None
+    """Values of cookies and credentials of the exchange at hand."""
+
+    def spans(self, text: str, path: str) -> list[plaintext.Span]:
+        """Where something that must not be stored stands in one text, undecoded, in order and without overlap."""
+        made = [*plaintext.spans(text, path), *_secrets(text), *self._whose(text)]
+        if self.secrets is not None:
+            made += [plaintext.Span("secret", *m.span()) for m in self.secrets.finditer(text)]
+        if len(made) < 2:
+            return made
+        made.sort(key=lambda s: (s.start, -s.end))
+        kept = made[:1]
+        for span in made[1:]:
+            if span.start >= kept[-1].end:
+                kept.append(span)
+            elif span.end > kept[-1].end:
+                kept[-1] = plaintext.Span(kept[-1].kind, kept[-1].start, span.end)
+        return kept
+
+    def _whose(self, text: str) -> Iterator[plaintext.Span]:
+        if not self.people:
+            return
+        hosts = [m.span() for m in AUTHORITY.finditer(text)] if "://" in text else []
+        for found in self.people.clear_in(text, every=True):
+            if not any(start < found.end and found.start < end for start, end in hosts):
+                yield plaintext.Span(found.match.attribute, found.start, found.end)
+
+
+ANYBODY = Known()
+
+
+def of_exchange(exchange: Exchange, keep: Collection[str], people: People) -> Known:
+    """What must not be stored of an exchange: `people`, and its cookies but those named in `keep`."""
+    rows = exchange.headers + (exchange.response.headers if exchange.response else ())
+    found: set[str] = set()
+    for name, value in rows:
+        lower = name.lower()
+        if lower in NEVER:
+            found.add(value.rpartition(" ")[2])
+        elif lower in ("cookie", "set-cookie"):
+            pairs = value.split(";") if lower == "cookie" else [value.partition(";")[0]]
+            for pair in pairs[:MAX_COOKIES]:
+                cookie, _, said = pair.strip().partition("=")
+                if cookie not in keep and not cookie.startswith(PSEUDONYMS):
+                    found.add(said.strip('"'))
+    telling = [v for v in found if VALUE.fullmatch(v) and "%2F%2F" not in v.upper() and "://" not in v]
+    if not telling:
+        return Known(people) if people else ANYBODY
+    words = {w for v in telling for w in (v, unquote(v))}
+    joined = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
+    return Known(people, re.compile(rf"(?<![A-Za-z0-9])(?:{joined})(?![A-Za-z0-9])"))
+
+
+def mask_text(text: str, path: str = "", known: Known = ANYBODY) -> str:
+    """The text with every clear e-mail address, telephone number and secret replaced, in encodings too. Idempotent.
 
     `path` names where the text stands: below a name that says telephone a bare number is one.
     """
-    return _cached(text, path) if len(text) <= MAX_CACHED else _settled(text, path)
+    if len(text) > MAX_CACHED or known.secrets is not None:
+        return _settled(text, path, known)
+    return _cached(text, path, known)
 
 
 @lru_cache(4096)
-def _cached(text: str, path: str) -> str:
-    return _settled(text, path)
+def _cached(text: str, path: str, known: Known) -> str:
+    return _settled(text, path, known)
 
 
-def _settled(text: str, path: str) -> str:
+def _settled(text: str, path: str, known: Known) -> str:
     """Masked until nothing changes: a mask can bring two halves together that were apart before."""
     for _ in range(PASSES):
-        masked = _once(text, path, plaintext.MAX_DEPTH, 0)
+        masked = _once(text, path, plaintext.MAX_DEPTH, 0, known)
         if masked == text:
             return text
         text = masked
-    return TEXT_MARK if plaintext.find(text, path) or _once(text, path, plaintext.MAX_DEPTH, 0) != text else text
+    again = plaintext.find(text, path) or _once(text, path, plaintext.MAX_DEPTH, 0, known) != text
+    return TEXT_MARK if again else text
 
 
-def _once(text: str, path: str, depth: int, nesting: int) -> str:
+def _once(text: str, path: str, depth: int, nesting: int, known: Known) -> str:
     parsed = parse_json(text) if depth > 0 else None
     if parsed is not None:
-        masked = _json(parsed, path, depth - 1, nesting + 1)
+        masked = _json(parsed, path, depth - 1, nesting + 1, known)
         return text if masked == parsed else json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
-    text = _replace(text, path)
+    text = _replace(text, path, known)
     if depth > 0:
         for coding in CODINGS:
             if coding.hint in text:
-                text = _recoded(text, coding, path, depth, nesting)
+                text = _recoded(text, coding, path, depth, nesting, known)
     return text
 
 
-def _replace(text: str, path: str) -> str:
+def _replace(text: str, path: str, known: Known) -> str:
     parts, done = [], 0
-    for kind, start, end in plaintext.spans(text, path):
-        parts += [text[done:start], MARKS[kind]]
+    for kind, start, end in known.spans(text, path):
+        parts += [text[done:start], mark_of(kind)]
         done = end
     return "".join((*parts, text[done:])) if parts else text
 
 
-def _recoded(text: str, coding: Coding, path: str, depth: int, nesting: int) -> str:
+def mark_of(kind: str) -> str:
+    """What stands in the place of a value."""
+    return SECRET_MARK if kind == "secret" else MARKS.get(kind, f"[masked:{kind}]")
+
+
+def _secrets(text: str) -> Iterator[plaintext.Span]:
+    for token in TOKENS.finditer(text):
+        which = 1 if token[1] is not None else 2
+        yield plaintext.Span("secret", *token.span(which))
+    if "=" in text or ":" in text:
+        for named in NAMED.finditer(text):
+            if is_secret_name(named[1]) and not named[3].startswith(MARKED):
+                yield plaintext.Span("secret", *named.span(3))
+
+
+@lru_cache(4096)
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that its value is a secret: `accessToken`, `X-Api-Key`, `password`."""
+    plain = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", unquote(name)[-80:]).lower().replace("-", "_")
+    return plain in SECRET_NAMES
+
+
+def _recoded(text: str, coding: Coding, path: str, depth: int, nesting: int, known: Known) -> str:
     parts, done = [], 0
     for run in coding.runs.finditer(text):
         inner = coding.undo(run[0])
         if inner is None:
             continue
-        masked = _once(inner, path, depth - 1, nesting)
+        masked = _once(inner, path, depth - 1, nesting, known)
         if masked != inner:
             parts += [text[done : run.start()], coding.redo(masked, run[0])]
             done = run.end()
     return "".join((*parts, text[done:])) if parts else text
 
 
-def mask_json(value: Any, path: str = "") -> Any:
+def mask_json(value: Any, path: str = "", known: Known = ANYBODY) -> Any:
     """A JSON-like value with every string and key in it masked; a number under a name that says telephone too."""
-    return _json(value, path, None, 0)
+    return _json(value, path, None, 0, known)
 
 
-def _json(value: Any, path: str, depth: int | None, nesting: int) -> Any:
+def _json(value: Any, path: str, depth: int | None, nesting: int, known: Known) -> Any:
     """`depth` None: each string may be as deep in encodings as a text of its own."""
     if isinstance(value, dict | list | tuple) and nesting > plaintext.MAX_NESTING:
         return "[nested too deeply]"
     if isinstance(value, dict):
         made: dict[str, Any] = {}
         for key, child in value.items():
-            name = _string(str(key), "", depth, nesting)
+            name = _string(str(key), "", depth, nesting, known)
             while name in made:
                 name += "'"  # two addresses as keys: both values are kept
-            made[name] = _json(child, f"{path}.{key}" if path else str(key), depth, nesting + 1)
+            where = f"{path}.{key}" if path else str(key)
+            if isinstance(child, str) and child and is_secret_name(str(key)):
+                made[name] = SECRET_MARK
+            else:
+                made[name] = _json(child, where, depth, nesting + 1, known)
         return made
     if isinstance(value, list | tuple):
-        return [_json(child, f"{path}[{i}]", depth, nesting + 1) for i, child in enumerate(value)]
+        return [_json(child, f"{path}[{i}]", depth, nesting + 1, known) for i, child in enumerate(value)]
     if isinstance(value, str):
-        return _string(value, path, depth, nesting)
-    if isinstance(value, int) and not isinstance(value, bool) and plaintext.is_phone_name(path):
-        return PHONE_MARK if value.bit_length() <= 64 and plaintext.is_bare_phone(str(value)) else value
+        return _string(value, path, depth, nesting, known)
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
+        return _number(value, path, known)
     return value
 
 
-def _string(text: str, path: str, depth: int | None, nesting: int) -> str:
-    return mask_text(text, path if plaintext.is_phone_name(path) else "") if depth is None else _once(
-        text, path, depth, nesting
-    )  # fmt: skip
+def _number(value: int, path: str, known: Known) -> Any:
+    if plaintext.is_phone_name(path) and plaintext.is_bare_phone(str(value)):
+        return PHONE_MARK
+    if known.people and value > 999 and (match := known.people.whose(str(value))) and match.hashed is None:
+        return mark_of(match.attribute)
+    return value
 
 
-def mask_body(body: bytes) -> bytes:
+def _string(text: str, path: str, depth: int | None, nesting: int, known: Known) -> str:
+    path = path if plaintext.is_phone_name(path) else ""
+    return mask_text(text, path, known) if depth is None else _once(text, path, depth, nesting, known)
+
+
+def mask_body(body: bytes, known: Known = ANYBODY) -> bytes:
     """A body with clear text masked, byte for byte as it was where there is none. One that is not text is replaced
     by its length."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return f"[{len(body)} bytes that are not text]".encode()
-    masked = mask_text(text)
+    masked = mask_text(text, "", known)
     return body if masked == text else masked.encode("utf-8", "replace")
 
 
-def mask_headers(headers: Headers, keep: Collection[str] = (), *, plain: bool = False) -> Headers:
+def mask_headers(
+    headers: Headers, keep: Collection[str] = (), *, plain: bool = False, known: Known = ANYBODY
+) -> Headers:  # fmt: skip
     """Header fields as they may be stored: no credentials, no cookie values but those of the names in `keep`.
 
     `plain` leaves clear text in the other fields; credentials and cookies go in any case.
@@ -139,20 +262,21 @@ def mask_headers(headers: Headers, keep: Collection[str] = (), *, plain: bool = 
         if lower in NEVER:
             value = SECRET_MARK
         elif lower in ("cookie", "cookie2"):
-            value = "; ".join(_cookie(pair.strip(), keep) for pair in value.split(";"))
+            value = "; ".join(_cookie(pair.strip(), keep, known) for pair in value.split(";"))
         elif lower in ("set-cookie", "set-cookie2"):
             first, semicolon, rest = value.partition(";")
-            value = _cookie(first.strip(), keep) + semicolon + rest
+            value = _cookie(first.strip(), keep, known) + semicolon + rest
         elif not plain:
-            value = mask_text(value)
+            value = mask_text(value, "", known)
         rows.append((name, value))
     return tuple(rows)
 
 
-def _cookie(pair: str, keep: Collection[str]) -> str:
+def _cookie(pair: str, keep: Collection[str], known: Known) -> str:
     """One cookie; without an equals sign all of it is a value (RFC 6265bis 5.6)."""
     name, equals, value = pair.partition("=")
     if not equals:
         return SECRET_MARK if name else ""
-    kept = mask_text(value, name if plaintext.is_phone_name(name) else "") if name in keep else SECRET_MARK
-    return f"{mask_text(name)}={kept}"
+    path = name if plaintext.is_phone_name(name) else ""
+    kept = mask_text(value, path, known) if name in keep else SECRET_MARK
+    return f"{mask_text(name, '', known)}={kept}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from pixelwitness.audit.model import Judgement
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
+from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import Ledger, Record, RunInfo
 from pixelwitness.marks import marks_beside
 from pixelwitness.observations import BlindSpot
@@ -45,6 +46,8 @@ class Options:
     scope: Scope = field(default_factory=Scope)
     keep_plaintext: bool = False
     people: People = NOBODY
+    max_body: int = MAX_BODY
+    """Bytes of a request's body that are stored at most."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def replay(
         options={
             "client": options.client, "separate": options.separate, "scope": list(options.scope.hosts),
             "keep_plaintext": options.keep_plaintext, **({"identity": options.people.source} if options.people else {}),
+            **({"max_body": options.max_body} if options.max_body != MAX_BODY else {}),
             "marks": sorted(m.id for m in marks),
         },
         inputs=tuple((name, digest) for (_, name), digest in zip(captures, digests, strict=True)),
@@ -88,7 +92,7 @@ def replay(
     problems: list[str] = []
     read = new = 0
     if not run.already_complete:
-        write(ledger, run.id, [mark_record(m) for m in marks], book, keep_plaintext=options.keep_plaintext)
+        _write(ledger, run.id, [mark_record(m) for m in marks], options, book)
         for (path, name), digest in zip(captures, digests, strict=True):
             seen, added = _read(ledger, run.id, path, name, digest, options, book, problems, progress)
             read, new = read + seen, new + added
@@ -127,13 +131,20 @@ def _read(
             )
             batch += [record for record in made if record is not None]
         if len(batch) >= BATCH:
-            new += write(ledger, run_id, batch, book, keep_plaintext=options.keep_plaintext)
+            new += _write(ledger, run_id, batch, options, book)
             batch.clear()
             progress(name, read)
     batch.append(tally.record(f"traffic.{digest[:32]}.{run_id}", now()))
-    new += write(ledger, run_id, batch, book, keep_plaintext=options.keep_plaintext)
+    new += _write(ledger, run_id, batch, options, book)
     progress(name, read)
     return read, new
+
+
+def _write(ledger: Ledger, run_id: str, batch: Sequence[Record], options: Options, book: Rulebook) -> int:
+    return write(
+        ledger, run_id, batch, book, keep_plaintext=options.keep_plaintext, max_body=options.max_body,
+        people=options.people,
+    )  # fmt: skip
 
 
 def _until_damage(path: Path, name: str, client: str, problems: list[str]) -> Iterator[Exchange | ReadNote]:

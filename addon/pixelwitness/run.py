@@ -16,6 +16,7 @@ from pixelwitness.consent.read import claimed_cookies
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ingest import observe_request, observe_response
+from pixelwitness.ledger.parts import MAX_BODY, Storing
 from pixelwitness.ledger.project import project
 from pixelwitness.ledger.store import Ledger, Record
 from pixelwitness.observations import BlindSpot, Observed, Signal
@@ -138,13 +139,16 @@ def mark_record(mark: Signal) -> Record:
     return Record("mark", Observed(signals=(mark,)), mark.observed_at, id=mark.id)
 
 
-def write(ledger: Ledger, run_id: str, batch: Sequence[Record], book: Rulebook, *, keep_plaintext: bool) -> int:
+def write(
+    ledger: Ledger, run_id: str, batch: Sequence[Record], book: Rulebook, *, keep_plaintext: bool,
+    max_body: int = MAX_BODY, people: People = NOBODY,
+) -> int:  # fmt: skip
     """Writes records with the masking that the rules ask for."""
 
     def claims(names: Iterable[str]) -> frozenset[str]:
         return claimed_cookies(names, book)
 
-    return ledger.record(run_id, batch, claims, keep_plaintext=keep_plaintext)
+    return ledger.record(run_id, batch, Storing(claims, keep_plaintext, max_body, people))
 
 
 def judge_recording(
@@ -156,5 +160,5 @@ def judge_recording(
     named = frozenset(named)
     judgement = judge(ledger.rows(recording), regimes, book, named)
     ids = [r.id for r in regimes]
-    project(ledger, recording, judgement, ids, book, named=named, provisional=provisional, at=now())
+    project(ledger, run_id, judgement, ids, book, named=named, provisional=provisional, at=now())
     return judgement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,22 @@ ledger_argument = click.argument("db", type=click.Path(path_type=Path))
 keep_plaintext_option = click.option(
     "--keep-plaintext", is_flag=True, help="Store clear text of persons unmasked (cookies and credentials never)."
 )
+max_body_option = click.option(
+    "--max-body", default="256k", show_default=True, callback=lambda ctx, option, value: size_in_bytes(value),
+    help="Store at most so much of a request's body, e.g. 64k or 4M; of a larger one only its length.",
+)  # fmt: skip
+KEEPING = (
+    "--keep-plaintext: addresses, headers and bodies of requests are stored as they were sent, with clear text of "
+    "persons (cookies and credentials are masked in headers all the same). Keep the ledger as you keep their files."
+)
+
+
+def size_in_bytes(text: str) -> int:
+    """`64k`, `4M`, `1000` as bytes. Raises click.BadParameter."""
+    found = re.fullmatch(r"(\d{1,9})\s*([kKmM]?)[bB]?", text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no size. Give bytes, or e.g. 64k or 4M")
+    return int(found[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[found[2].lower()]
 
 
 def regimes_and_rules(names: Sequence[str], rules: Sequence[Path]) -> tuple[tuple[Regime, ...], Rulebook]:

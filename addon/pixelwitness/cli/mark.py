@@ -31,12 +31,12 @@ def mark(text: str, db: Path, at: str | None, client: str | None, prop: str | No
     signal = mark_signal(moment, text, client=client, property=prop, book=book)
     try:
         ledger = open_ledger(db, create=False)
-        query = "select id, complete, regimes, named from runs order by started_at desc, rowid desc"
+        query = "select id, finished_at, regimes, named from runs order by started_at desc, rowid desc"
         rows = [r for r in ledger.db.query(query) if run in (None, r["id"])]
         if not rows:
             raise UsableError(f"{db}: has no run to put the mark into")
         write(ledger, rows[0]["id"], [mark_record(signal)], book, keep_plaintext=False)
-        if rows[0]["complete"]:
+        if rows[0]["finished_at"]:
             import json
 
             chosen = [book.regimes[r] for r in json.loads(rows[0]["regimes"]) if r in book.regimes]

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from pixelwitness.cli.common import (
+    KEEPING,
     db_option,
     identity_option,
     keep_plaintext_option,
+    max_body_option,
     personas,
     regime_option,
     regimes_and_rules,
@@ -35,14 +37,17 @@ from pixelwitness.cli.common import (
 @scope_option
 @identity_option
 @keep_plaintext_option
+@max_body_option
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY OPTIONS...]")
 def proxy(
     ui: str, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
-    scope: tuple[str, ...], identity: Path | None, keep_plaintext: bool, more: tuple[str, ...],
+    scope: tuple[str, ...], identity: Path | None, keep_plaintext: bool, max_body: int, more: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Audit live: mitmproxy with the add-on. Point a browser or a phone at it."""
     _, book = regimes_and_rules(regime, rules)
     personas(identity, book)
+    if keep_plaintext:
+        click.echo(KEEPING, err=True)
     from pixelwitness.proxy.master import run
 
     settings = {
@@ -52,6 +57,7 @@ def proxy(
         "pixelwitness_scope": list(scope),
         "pixelwitness_identity": str(identity) if identity else "",
         "pixelwitness_keep_plaintext": keep_plaintext,
+        "pixelwitness_max_body": max_body,
         "listen_host": listen_host,
         "listen_port": port,
     }

@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from pixelwitness.cli.common import (
+    KEEPING,
     SEVERITIES,
     UNUSABLE,
     UsableError,
     db_option,
     identity_option,
     keep_plaintext_option,
+    max_body_option,
     personas,
     regime_option,
     regimes_and_rules,
@@ -38,10 +40,11 @@ from pixelwitness.cli.common import (
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--all", "everything", is_flag=True, help="Show every violation, not only the first of each group.")
 @keep_plaintext_option
+@max_body_option
 def replay(
     captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...], identity: Path | None,
     client: str | None, separate: bool, scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool,
-    keep_plaintext: bool,
+    keep_plaintext: bool, max_body: int,
 ) -> None:  # fmt: skip
     """Audit saved captures: mitmproxy flow files, HAR, folders of them, or - for standard input.
 
@@ -60,9 +63,7 @@ def replay(
     chosen, book = regimes_and_rules(regime, rules)
     people = personas(identity, book)
     if keep_plaintext:
-        click.echo(
-            "Clear text of persons will be stored unmasked in the ledger: keep it as you keep their files.", err=True
-        )
+        click.echo(KEEPING, err=True)
     with ExitStack() as stack:
         try:
             named = [(p, str(p)) for p in captures_in(Path(c) for c in captures if c != "-")]
@@ -72,7 +73,7 @@ def replay(
             stack.callback(ledger.close)
             options = Options(
                 chosen, regime, client, separate, Scope(tuple(h.lower().strip(".") for h in scope)),
-                keep_plaintext, people,
+                keep_plaintext, people, max_body,
             )  # fmt: skip
             progress = stack.enter_context(_progress(named))
             outcome = run_replay(ledger, named, options, book, progress)

@@ -23,6 +23,8 @@ LEAST = 5
 """Characters that a value must have to be searched for inside longer texts."""
 LEAST_DIGITS = 9
 """The same for telephone numbers: seven digits in a row are many things."""
+LEAST_MASKED = 3
+"""Characters that a value must have to be masked inside longer texts: a state's two letters tell nobody."""
 TOKEN = re.compile(r"[A-Za-z0-9+/_-]{22,128}={0,2}")
 
 
@@ -56,6 +58,8 @@ class People:
     by_digest: dict[bytes, tuple[Match, ...]] = field(default_factory=dict)
     by_text: dict[str, tuple[Match, ...]] = field(default_factory=dict)
     needles: re.Pattern[str] | None = None
+    every: re.Pattern[str] | None = None
+    """As `needles`, for masking: values of any kind, short ones too."""
     source: str | None = None
     """SHA-256 of the file that they were read from."""
 
@@ -79,11 +83,12 @@ class People:
             if match is not None:
                 yield Found(*token.span(), match)
 
-    def clear_in(self, text: str) -> Iterator[Found]:
-        """Clear values of personas inside a longer text, as whole words."""
-        if self.needles is None:
+    def clear_in(self, text: str, *, every: bool = False) -> Iterator[Found]:
+        """Clear values of personas inside a longer text, as whole words; `every`: also those that tell nobody alone."""
+        pattern = self.every if every else self.needles
+        if pattern is None:
             return
-        for found in self.needles.finditer(text):
+        for found in pattern.finditer(text):
             said = found[0]
             match = self.whose(said) or self.whose(re.sub(r"[\s+_]+", " ", said)) or self.whose(re.sub(r"\D", "", said))
             if match is not None:
@@ -126,20 +131,28 @@ def index(personas: Sequence[Persona], rules: IdentityRules) -> People:
     by_digest: dict[bytes, list[Match]] = {}
     by_text: dict[str, list[Match]] = {}
     needles: set[str] = set()
+    every: set[str] = set()
     for persona in personas:
         for attribute, text, spelling in all_spellings(persona, rules):
             match = Match(persona.name, attribute, spelling, control=persona.control)
             by_text.setdefault(text, []).append(match)
             if attribute in TELLING and (needle := _needle(attribute, text.lower(), spelling)):
                 needles.add(needle)
+                every.add(needle)
+            if attribute != "phone" and len(text.strip()) >= LEAST_MASKED:
+                every.add(_words(text.strip().lower()))
             if (lower := text.strip().lower()) != text:
                 by_text.setdefault(lower, []).append(match)
             for digest, how in digests(text, spelling):
                 by_digest.setdefault(digest, []).append(match._replace(hashed=how))
-    pattern = re.compile("|".join(sorted(needles, key=len, reverse=True)), re.I) if needles else None
     return People(
-        {k: tuple(v) for k, v in by_digest.items()}, {k: tuple(v) for k, v in by_text.items()}, pattern
+        {k: tuple(v) for k, v in by_digest.items()}, {k: tuple(v) for k, v in by_text.items()}, _any_of(needles),
+        _any_of(every),
     )  # fmt: skip
+
+
+def _any_of(needles: set[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(sorted(needles, key=len, reverse=True)), re.I) if needles else None
 
 
 def load_people(path: Path | None, rules: IdentityRules) -> People:
@@ -158,4 +171,8 @@ def _needle(attribute: str, text: str, spelling: str) -> str | None:
         return r"(?<![\w+])\+?" + r"[\s.()/-]{0,3}".join(text) + r"(?!\w)"
     if len(text.strip()) < LEAST or (attribute == "email" and "@" not in text):
         return None
+    return _words(text)
+
+
+def _words(text: str) -> str:
     return r"(?<!\w)" + r"[\s+_]+".join(re.escape(word) for word in text.split()) + r"(?!\w)"

@@ -6,68 +6,109 @@ import hashlib
 import json
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlite_utils import Database
+from pixelwitness.ledger.commit import LeafOf, Path, never, tree
 
 GENESIS = "0" * 64
+VERSION = "pixelwitness-2"
+"""How an observation is digested; it stands in the digest itself."""
+DOCUMENTS = frozenset(
+    {"observed", "meta", "counts", "request_headers", "response_headers", "run", "end", "judgement", "joined"}
+)
+"""Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""
+TEXTS = frozenset({"request_line", "status_line"})
+MAX_PART = 128 * 1024 * 1024
+"""Bytes that a stored part may have unpacked: more was not written by this program."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One part of an observation: what is stored, and the salted digest of what was there originally."""
+    """One part of an observation: what is stored, with digests of that and of what was there originally."""
 
     name: str
     digest: str
-    salt: str
+    salt: str | None
     size: int
     form: str
-    """`original` or `masked`; `removed` where the content was taken out later."""
+    """`original` or `masked`; in a copy for sharing with `+redacted` or `+removed` behind it."""
     content: bytes | None
+    stored: str | None
+    """The commitment to `content`; null in ledgers of the first two schemas."""
 
 
-def part(name: str, original: bytes, stored: bytes) -> Part:
+def part(name: str, original: bytes, stored: bytes, leaf: LeafOf) -> Part:
     """A part, with a salt of its own, so that a masked value cannot be guessed from two ledgers."""
     salt = secrets.token_hex(16)
     digest = hashlib.sha256(salt.encode() + original).hexdigest()
     form = "original" if stored == original else "masked"
-    return Part(name, digest, salt, len(original), form, zlib.compress(stored, 6))
+    return Part(name, digest, salt, len(original), form, zlib.compress(stored, 6), commitment(name, stored, leaf))
 
 
-def row_hash(prev: str, run_id: str, seq: int, id_: str, kind: str, at: int | None, digests: dict[str, str]) -> str:
-    """The hash of an observation: of the one before it, its place, and the digests of its parts."""
-    what = [prev, run_id, seq, id_, kind, at, sorted(digests.items())]
+def commitment(name: str, stored: bytes, leaf: LeafOf) -> str:
+    """The digest of what is stored as a part. Raises ValueError, RecursionError or TypeError where that is not what
+    this program writes."""
+    return tree(document(name, stored), leaf).hex()
+
+
+def document(name: str, stored: bytes) -> Any:
+    """What is stored as a part, as the document that is committed to. Raises ValueError, RecursionError."""
+    if name in DOCUMENTS:
+        return json.loads(stored)
+    return stored.decode("utf-8") if name in TEXTS else stored
+
+
+def packed_json(value: Any) -> bytes:
+    """A document as it is stored: in one way only, so that not a byte of it can be changed."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def unpacked(content: bytes) -> bytes:
+    """The stored content of a part. Raises ValueError where it cannot be unpacked, or is a bomb."""
+    undo = zlib.decompressobj()
+    try:
+        data = undo.decompress(content, MAX_PART)
+    except zlib.error as error:
+        raise ValueError("not packed as this program packs") from error
+    if undo.unconsumed_tail or undo.unused_data or not undo.eof:
+        raise ValueError("not packed as this program packs")
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An observation's own cells, without its place in the chain."""
+
+    run_id: str
+    seq: int
+    id: str
+    kind: str
+    client: str | None
+    exchange_id: str | None
+    at: int | None
+
+
+def body_hash(row: Row, parts: Iterable[Part], leaf: LeafOf, *, copy: bool = False) -> str:
+    """The digest of an observation by itself. Its client is a value that may be taken out of a copy."""
+    client = tree(row.client, leaf, whole if copy else never).hex()
+    rows = sorted([p.name, p.form.partition("+")[0], p.size, p.digest, p.stored] for p in parts)
+    what = [VERSION, row.run_id, row.seq, row.id, row.kind, client, row.exchange_id, row.at, rows]
     return hashlib.sha256(json.dumps(what, separators=(",", ":")).encode()).hexdigest()
 
 
-def faults(db: Database, run_id: str, head: str | None = None) -> Iterator[str]:
-    """Every place where a run's chain is broken; nothing for a sound one.
+def whole(path: Path) -> str | None:
+    """A value that may be taken out of a copy."""
+    return "all"
 
-    `head` is the chain head that the run printed: with it a cut tail is found too.
-    """
-    digests: dict[int, dict[str, str]] = {}
-    for row in db.query(
-        "select seq, name, digest, salt, size, form, content from observation_parts where run_id = ?", [run_id]
-    ):
-        digests.setdefault(row["seq"], {})[row["name"]] = row["digest"]
-        if row["form"] == "original" and row["content"] is not None and row["salt"]:
-            try:
-                stored = zlib.decompress(row["content"])
-            except zlib.error:
-                stored = b""
-            if hashlib.sha256(row["salt"].encode() + stored).hexdigest() != row["digest"]:
-                yield f"run {run_id}: observation {row['seq']}: part {row['name']} was changed"
-    prev, expected = GENESIS, 1
-    for row in db.query("select * from observations where run_id = ? order by seq", [run_id]):
-        seq = row["seq"]
-        if seq != expected:
-            yield f"run {run_id}: observation {expected} is missing"
-        own = row_hash(prev, run_id, seq, row["id"], row["kind"], row["at"], digests.get(seq, {}))
-        if row["prev_hash"] != prev:
-            yield f"run {run_id}: observation {seq} does not follow the one before it (removed, inserted or reordered)"
-        elif own != row["hash"]:
-            yield f"run {run_id}: observation {seq} was changed"
-        prev, expected = row["hash"], seq + 1
-    if head is not None and head != prev:
-        yield f"run {run_id}: the chain ends at {prev[:16]}, not at {head[:16]}: observations after it were cut off"
+
+def row_hash(prev: str, body: str) -> str:
+    """The hash of an observation in its place: of the hash before it and its own digest."""
+    return hashlib.sha256((prev + body).encode()).hexdigest()
+
+
+def first_row_hash(prev: str, row: Row, parts: Sequence[Part]) -> str:
+    """The same in ledgers of the first two schemas, where neither client nor stored content counted."""
+    what = [prev, row.run_id, row.seq, row.id, row.kind, row.at, sorted((p.name, p.digest) for p in parts)]
+    return hashlib.sha256(json.dumps(what, separators=(",", ":")).encode()).hexdigest()

@@ -22,15 +22,22 @@ PASSED_ON = frozenset({"preflight"})
 
 
 def project(
-    ledger: Ledger, recording: str, judgement: Judgement, regimes: Iterable[str], book: Rulebook, *,
+    ledger: Ledger, run_id: str, judgement: Judgement, regimes: Iterable[str], book: Rulebook, *,
     named: Iterable[str] = (), provisional: bool, at: int,
 ) -> None:  # fmt: skip
-    """Writes the public tables of a recording anew, in one transaction."""
-    tables = _tables(ledger, recording, judgement, book, provisional=provisional)
+    """Writes the public tables of a run's recording anew, in one transaction, and notes by what it was judged."""
+    recording = ledger.recording_of(run_id)
+    tables = projected(ledger, recording, judgement, book, provisional=provisional)
+    asked = {
+        "regimes": list(regimes), "named": sorted(named), "rules_digest": book.digest, "provisional": provisional,
+    }  # fmt: skip
     db = ledger.db
-    with db.atomic():
+    with ledger.writing():
+        revisions: list[dict[str, Any]] = []
         if provisional or _was_provisional(ledger, recording):
-            tables["revisions"] = list(_revisions(ledger, judgement, iso(at)))
+            revisions = list(_revisions(ledger, recording, judgement, iso(at)))
+        ledger.note_judgement(run_id, asked, revisions, at)
+        tables["revisions"] = revisions
         runs = "(select id from runs where recording = ?)"
         own = f"(select id from hits where run_id in {runs})"  # noqa: S608  fixed names
         for table in BY_HIT:
@@ -42,13 +49,14 @@ def project(
         for table, rows in tables.items():
             if rows:
                 db.table(table).insert_all(rows)
-        asked = [json.dumps(list(regimes)), json.dumps(sorted(named)), recording]
-        db.execute("update runs set regimes = ?, named = ? where recording = ?", asked)
+        cells = [json.dumps(asked["regimes"]), json.dumps(asked["named"]), recording]
+        db.execute("update runs set regimes = ?, named = ? where recording = ?", cells)
 
 
-def _tables(
+def projected(
     ledger: Ledger, recording: str, judgement: Judgement, book: Rulebook, *, provisional: bool
 ) -> dict[str, list[dict[str, Any]]]:
+    """The public tables of a recording, as its observations and their judgement give them."""
     verdicts = {v.hit_id: v for v in judgement.verdicts}
     exchanges: dict[str, dict[str, Any]] = {}
     hits: dict[str, tuple[Hit, str]] = {}
@@ -321,8 +329,9 @@ def _was_provisional(ledger: Ledger, recording: str) -> bool:
     return bool(list(ledger.db.query(query + " limit 1", [recording])))
 
 
-def _revisions(ledger: Ledger, judgement: Judgement, at: str) -> Iterable[dict[str, Any]]:
-    before = {r["id"]: json.loads(r["verdicts"] or "{}") for r in ledger.db.query("select id, verdicts from hits")}
+def _revisions(ledger: Ledger, recording: str, judgement: Judgement, at: str) -> Iterable[dict[str, Any]]:
+    query = "select id, verdicts from hits where run_id in (select id from runs where recording = ?)"
+    before = {r["id"]: json.loads(r["verdicts"] or "{}") for r in ledger.db.query(query, [recording])}
     for verdict in judgement.verdicts:
         for regime, was in before.get(verdict.hit_id, {}).items():
             became = verdict.verdicts.get(regime)

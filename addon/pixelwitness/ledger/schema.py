@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -120,3 +122,19 @@ def views(db: Database) -> None:
     """The documented views, for whoever explores a ledger in SQL."""
     for name, view in VIEWS.items():
         db.create_view(name, view.sql, replace=True)
+
+
+PINNED = {"observation_parts": {"stored": str}, "runs": {"secret": str}}
+
+
+@migrations()
+def pinned(db: Database) -> None:
+    """What is stored is committed to, value by value, so that it can be taken out of a copy for sharing.
+
+    What was recorded before keeps the digests that it had: only the originals of its parts count there.
+    """
+    for table, columns in PINNED.items():
+        for name, kind in columns.items():
+            db.table(table).add_column(name, kind)
+    db.execute("update runs set secret = ?", [secrets.token_hex(32)])
+    db.table("salts").create({"value": str, "salt": str}, pk="value", strict=True)

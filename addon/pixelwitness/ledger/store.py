@@ -2,72 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
 from pixelwitness.audit.model import Rows
-from pixelwitness.exchange import Exchange, iso
-from pixelwitness.ledger.chain import GENESIS, Part, part, row_hash
-from pixelwitness.ledger.schema import migrations
-from pixelwitness.mask import mask_body, mask_headers, mask_text
+from pixelwitness.exchange import iso
+from pixelwitness.ledger import opening
+from pixelwitness.ledger.chain import GENESIS, Part, Row, body_hash, row_hash
+from pixelwitness.ledger.commit import LeafOf, keyed
+from pixelwitness.ledger.errors import LedgerError, in_words
+from pixelwitness.ledger.parts import Record, RunInfo, Storing, cells_of, client_as, fact, parts_of
+from pixelwitness.mask import mask_text
 from pixelwitness.observations import BlindSpot, FirstParty, Frame, Hit, Observed, PageView, PixelSettings, Signal
 
-MAX_STORED_BODY = 256 * 1024
-
-type Claims = Callable[[Iterable[str]], Collection[str]]
-"""Which of some cookie names may be stored with their values."""
-
-
-class LedgerError(Exception):
-    """A ledger that cannot be used. One line: which file, what, and what to do."""
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What a run is: recorded before its first observation."""
-
-    kind: str
-    """`replay` or `live`."""
-    program: str
-    mitmproxy: str
-    rules_digest: str
-    started_at: int
-    options: dict[str, Any] = field(default_factory=dict)
-    inputs: tuple[tuple[str, str], ...] = ()
-    """Name and SHA-256 of each capture."""
-    regimes: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """A replay's id follows from what it read and how; a live run's is random."""
-        if self.kind != "replay":
-            return secrets.token_hex(8)
-        what = json.dumps([sorted(d for _, d in self.inputs), self.options], sort_keys=True)
-        return hashlib.sha256(what.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Record:
-    """One thing to write: an exchange at a stage (`request`, `response`), or an observation without one."""
-
-    kind: str
-    observed: Observed
-    at: int
-    exchange: Exchange | None = None
-    id: str | None = None
-    """For records without an exchange: what makes them the same when seen again."""
-    counts: dict[str, int] | None = None
-    capture: str = ""
+__all__ = ["Ledger", "LedgerError", "Record", "Run", "RunInfo", "open_ledger", "read_ledger"]
 
 
 @dataclass(frozen=True)
@@ -78,60 +35,127 @@ class Run:
     already_complete: bool
 
 
+@dataclass(frozen=True)
+class _New:
+    """An observation that is to be appended."""
+
+    kind: str
+    id: str
+    at: int | None
+    parts: tuple[Part, ...]
+    client: str | None = None
+    exchange_id: str | None = None
+
+
 class Ledger:
     """One SQLite file. Not for use from more than one thread."""
 
     def __init__(self, db: Database, path: Path) -> None:
         self.db = db
         self.path = path
+        self._leaf: LeafOf | None = None
 
     def close(self) -> None:
         """Closes the file, folding the write-ahead log into it."""
         self.db.close()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction that holds the write lock from its start: two writers must not fork a chain.
+
+        Raises LedgerError where another process holds the lock for too long, or the disk is full.
+        """
+        try:
+            if self.db.conn.in_transaction:
+                with self.db.atomic():
+                    yield
+                return
+            self.db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.conn.execute("COMMIT")
+            except BaseException:
+                self.db.conn.rollback()
+                raise
+        except sqlite3.OperationalError as error:
+            raise in_words(self.path, error) from error
+
+    @property
+    def leaf(self) -> LeafOf:
+        """How values are committed to in this ledger. Raises LedgerError for a copy for sharing."""
+        if self._leaf is None:
+            rows = list(self.db.query("select secret from runs order by rowid limit 1"))
+            if not rows or not rows[0]["secret"]:
+                raise LedgerError(f"{self.path}: is a copy for sharing, nothing can be added. Use the original")
+            self._leaf = keyed(bytes.fromhex(rows[0]["secret"]))
+        return self._leaf
+
     # --- runs -------------------------------------------------------------------------------------------------------
 
     def begin_run(self, info: RunInfo) -> Run:
         """Starts a run, or finds the same replay again."""
-        run_id = info.id
-        known = list(self.db.query("select complete from runs where id = ?", [run_id]))
-        if known:
-            return Run(run_id, bool(known[0]["complete"]))
-        row = {
-            "id": run_id,
-            "recording": run_id,
-            "kind": info.kind,
-            "program": info.program,
-            "mitmproxy": info.mitmproxy,
-            "rules_digest": info.rules_digest,
-            "options": json.dumps(info.options, sort_keys=True),
-            "inputs": json.dumps([{"name": n, "sha256": d} for n, d in info.inputs]),
-            "regimes": json.dumps(info.regimes),
-            "named": "[]",
-            "started_at": iso(info.started_at),
-            "finished_at": None,
-            "chain_head": GENESIS,
-            "observations": 0,
-            "complete": 0,
-            "note": "",
-        }
-        with self.db.atomic():
-            self.db.table("runs").insert(row)
+        run_id = info.replay_id() if info.kind == "replay" else secrets.token_hex(8)
+        with self.writing():
+            known = list(self.db.query("select complete from runs where id = ?", [run_id]))
+            if known:
+                return Run(run_id, bool(known[0]["complete"]))
+            before = list(self.db.query("select id, chain_head, secret from runs order by rowid desc limit 1"))
+            secret = before[0]["secret"] if before else secrets.token_hex(32)
+            if not secret:
+                raise LedgerError(f"{self.path}: is a copy for sharing, nothing can be added. Use the original")
+            facts = info.facts()
+            # The run before is named, with its head: no earlier run can be taken out of the file unseen.
+            after = [before[0]["id"], before[0]["chain_head"]] if before else None
+            row = {
+                **cells_of(facts), "id": run_id, "recording": run_id, "regimes": json.dumps(info.regimes),
+                "named": "[]", "finished_at": None, "chain_head": GENESIS, "observations": 0, "complete": 0, "note": "",
+                "secret": secret,
+            }  # fmt: skip
+            self._insert("runs", [row])
+            part = fact("run", {**facts, "after": after}, self.leaf)
+            self._append(run_id, [_New("run", run_id, info.started_at, (part,))])
         return Run(run_id, False)
 
     def finish_run(self, run_id: str, at: int, *, complete: bool, note: str = "") -> str:
         """Ends a run and returns its chain head."""
-        with self.db.atomic():
-            self.db.execute(
-                "update runs set finished_at = ?, complete = ?, note = ? where id = ?",
-                [iso(at), int(complete), note, run_id],
-            )
+        facts = {"finished_at": iso(at), "complete": int(complete), "note": mask_text(note)}
+        with self.writing():
+            ends = list(self.facts("end", run_id))
+            if not ends or ends[-1] != facts:
+                self._append(run_id, [_New("end", f"{run_id}.end.{len(ends)}", at, (fact("end", facts, self.leaf),))])
+            query = "update runs set finished_at = ?, complete = ?, note = ? where id = ?"
+            self.db.execute(query, [*facts.values(), run_id])
         return self.head(run_id)
+
+    def note_judgement(
+        self, run_id: str, asked: dict[str, Any], revisions: Sequence[dict[str, Any]], at: int
+    ) -> None:  # fmt: skip
+        """Puts on the record by what a recording was judged, and which provisional verdicts changed.
+
+        `asked` are regimes, those named, the digest of the rules, and whether it is provisional; the same again adds
+        nothing.
+        """
+        said = list(self.facts("judgement", *self.runs_of(self.recording_of(run_id))))
+        last = {k: v for k, v in said[-1].items() if k in asked} if said else None
+        if last != asked or revisions:
+            facts = {**asked, "revisions": list(revisions), "number": len(said)}
+            id_ = f"{run_id}.judgement.{secrets.token_hex(4)}"
+            self._append(run_id, [_New("judgement", id_, at, (fact("judgement", facts, self.leaf),))])
+
+    def facts(self, kind: str, *run_ids: str) -> Iterable[dict[str, Any]]:
+        """What runs say of themselves: `run`, `end`, `judgement` or `joined`, in order."""
+        marks = ",".join("?" * len(run_ids))
+        query = f"""
+            select p.content from observations o join observation_parts p
+              on p.run_id = o.run_id and p.seq = o.seq and p.name = o.kind
+            where o.kind = ? and o.run_id in ({marks})
+        """  # noqa: S608  only marks
+        found = [json.loads(zlib.decompress(r["content"])) for r in self.db.query(query, [kind, *run_ids])]
+        return sorted(found, key=lambda f: f.get("number", 0))
 
     def head(self, run_id: str) -> str:
         """The hash of the last observation of a run."""
-        rows = list(self.db.query("select hash from observations where run_id = ? order by seq desc limit 1", [run_id]))
-        return str(rows[0]["hash"]) if rows else GENESIS
+        return self._tail(run_id)[0]
 
     def recording_of(self, run_id: str) -> str:
         """The recording that a run belongs to: runs that share an exchange are parts of one."""
@@ -140,73 +164,84 @@ class Ledger:
             raise LedgerError(f"{self.path}: holds no run {run_id}. `pixelwitness report {self.path}` lists them")
         return str(rows[0]["recording"])
 
+    def runs_of(self, recording: str) -> list[str]:
+        """The runs of a recording, the first one first."""
+        return [r["id"] for r in self.db.query("select id from runs where recording = ? order by rowid", [recording])]
+
     # --- observations -----------------------------------------------------------------------------------------------
 
-    def record(self, run_id: str, batch: Sequence[Record], claims: Claims, *, keep_plaintext: bool = False) -> int:
+    def record(self, run_id: str, batch: Sequence[Record], how: Storing) -> int:
         """Writes a batch in one transaction and returns how many of its records were new.
 
         What is in the ledger already (the same exchange at the same stage) is not added again. Another process may
         append to the same run: the chain's head is read inside the transaction.
         """
-        observations: list[dict[str, Any]] = []
-        parts: list[dict[str, Any]] = []
-        with self.db.atomic():
-            # A write lock before the head is read: two writers must not fork the chain.
-            self.db.execute("update runs set observations = observations where id = ?", [run_id])
-            known = self._known(batch)
-            prev, seq = self._tail(run_id)
+        with self.writing():
+            known = self._known([(r.kind, _observation_id(r, "")) for r in batch if r.exchange or r.id])
+            new: list[_New] = []
             shared: set[str] = set()
             for record in batch:
                 key = (record.kind, _observation_id(record, run_id))
                 if key in known:
                     shared.add(known[key])
                     continue
-                seq += 1
-                made = list(_parts(record, claims, keep_plaintext))
                 known[key] = run_id
-                digest = row_hash(prev, run_id, seq, key[1], record.kind, record.at, {p.name: p.digest for p in made})
-                client = record.exchange.client if record.exchange else None
-                observations.append(
-                    {
-                        "run_id": run_id,
-                        "seq": seq,
-                        "id": key[1],
-                        "kind": record.kind,
-                        "client": client,
-                        "exchange_id": record.exchange.id if record.exchange else None,
-                        "at": record.at,
-                        "prev_hash": prev,
-                        "hash": digest,
-                    }
-                )
-                parts += [{"run_id": run_id, "seq": seq, **p.__dict__} for p in made]
-                prev = digest
-            if observations:
-                self.db.table("observations").insert_all(observations)
-                self.db.table("observation_parts").insert_all(parts)
-                self.db.execute("update runs set chain_head = ?, observations = ? where id = ?", [prev, seq, run_id])
-            for other in shared - {run_id}:
+                exchange = record.exchange
+                made = tuple(parts_of(record, how, self.leaf))
+                client = client_as(exchange.client, how, self.leaf) if exchange else None
+                exchange_id = exchange.id if exchange else None
+                new.append(_New(*key, record.at, made, client, exchange_id))
+            self._append(run_id, new)
+            for other in sorted(shared - {run_id}):
                 self._join(run_id, other)
-        return len(observations)
+        return len(new)
 
-    def _known(self, batch: Sequence[Record]) -> dict[tuple[str, str], str]:
-        ids = list({_observation_id(r, "") for r in batch if r.exchange is not None or r.id is not None})
+    def _append(self, run_id: str, new: Sequence[_New]) -> None:
+        """Adds observations to a run's chain; inside a transaction."""
+        if not new:
+            return
+        prev, seq = self._tail(run_id)
+        rows: list[dict[str, Any]] = []
+        parts: list[dict[str, Any]] = []
+        for seq, one in enumerate(new, seq + 1):  # noqa: B020  counts on from the tail
+            row = Row(run_id, seq, one.id, one.kind, one.client, one.exchange_id, one.at)
+            head = row_hash(prev, body_hash(row, one.parts, self.leaf))
+            rows.append({**_cells(row), "prev_hash": prev, "hash": head})
+            parts += [{"run_id": run_id, "seq": seq, **_cells(p)} for p in one.parts]
+            prev = head
+        self._insert("observations", rows)
+        self._insert("observation_parts", parts)
+        self.db.execute("update runs set chain_head = ?, observations = ? where id = ?", [prev, seq, run_id])
+
+    def _insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        columns = list(rows[0])
+        query = f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608  fixed names
+        self.db.conn.executemany(query, [tuple(r.values()) for r in rows])
+
+    def _known(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Which of some observations are in the ledger, and in which run."""
         found: dict[tuple[str, str], str] = {}
-        for start in range(0, len(ids), 500):
-            some = ids[start : start + 500]
-            marks = ",".join("?" * len(some))
-            query = f"select kind, id, run_id from observations where id in ({marks})"  # noqa: S608  only marks
-            found.update({(r["kind"], r["id"]): r["run_id"] for r in self.db.query(query, some)})
+        by_kind: dict[str, list[str]] = {}
+        for kind, id_ in dict.fromkeys(keys):
+            by_kind.setdefault(kind, []).append(id_)
+        for kind, ids in by_kind.items():
+            for start in range(0, len(ids), 500):
+                some = ids[start : start + 500]
+                # With the kind the index answers; by id alone SQLite would read the whole table.
+                query = f"select id, run_id from observations where kind = ? and id in ({','.join('?' * len(some))})"  # noqa: S608  only marks
+                found.update({(kind, r["id"]): r["run_id"] for r in self.db.query(query, [kind, *some])})
         return found
 
     def _tail(self, run_id: str) -> tuple[str, int]:
-        rows = list(
-            self.db.query("select hash, seq from observations where run_id = ? order by seq desc limit 1", [run_id])
-        )
+        query = "select hash, seq from observations where run_id = ? order by seq desc limit 1"
+        rows = list(self.db.query(query, [run_id]))
         return (str(rows[0]["hash"]), int(rows[0]["seq"])) if rows else (GENESIS, 0)
 
     def _join(self, run_id: str, other: str) -> None:
         """Two runs saw the same exchange: they are parts of one recording and are judged together."""
+        id_ = f"{run_id}.{other}"
+        if not self._known([("joined", id_)]):
+            self._append(run_id, [_New("joined", id_, None, (fact("joined", {"run": other}, self.leaf),))])
         mine, theirs = self.recording_of(run_id), self.recording_of(other)
         if mine != theirs:
             self.db.execute("update runs set recording = ? where recording = ?", [theirs, mine])
@@ -250,81 +285,21 @@ class Ledger:
         )  # fmt: skip
 
 
+def _cells(one: Any) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__slots__}
+
+
 def _observation_id(record: Record, run_id: str) -> str:
     if record.exchange is not None:
         return record.exchange.id
     return record.id if record.id is not None else f"{run_id}.{record.kind}.{record.at}.{secrets.token_hex(4)}"
 
 
-def _parts(record: Record, claims: Claims, keep_plaintext: bool) -> Iterable[Part]:
-    said = record.observed.model_dump_json(exclude_defaults=True).encode()
-    yield part("observed", said, said)
-    if record.counts is not None:
-        counted = json.dumps(record.counts, sort_keys=True).encode()
-        yield part("counts", counted, counted)
-    exchange = record.exchange
-    if exchange is None:
-        return
-    names = [p.partition("=")[0].strip() for p in exchange.fields.get("cookie", "").split(";")]
-    keep = claims(names)
-    meta: dict[str, Any] = {"category": record.observed.category, "capture": record.capture}
-    if record.kind == "request":
-        url = exchange.url if keep_plaintext else mask_text(exchange.url)
-        meta |= {"method": exchange.method, "url": mask_text(exchange.url), "host": exchange.host}
-        yield part("request_line", f"{exchange.method} {exchange.url}".encode("utf-8", "replace"),
-                   f"{exchange.method} {url}".encode("utf-8", "replace"))  # fmt: skip
-        yield _headers("request_headers", exchange.headers, keep, keep_plaintext)
-        if record.observed.hits and exchange.body:
-            yield _body("request_body", exchange.body, keep_plaintext)
-    elif exchange.response is not None:
-        meta["status"] = exchange.response.status
-        names = [v.partition("=")[0].strip() for k, v in exchange.response.headers if k.lower() == "set-cookie"]
-        status = str(exchange.response.status).encode()
-        yield part("status_line", status, status)
-        yield _headers("response_headers", exchange.response.headers, claims(names), keep_plaintext)
-    facts = json.dumps(meta, sort_keys=True).encode()
-    yield part("meta", facts, facts)
-
-
-def _headers(name: str, headers: Any, keep: Collection[str], keep_plaintext: bool) -> Part:
-    original = json.dumps(headers).encode()
-    return part(name, original, json.dumps(mask_headers(headers, keep, plain=keep_plaintext)).encode())
-
-
-def _body(name: str, body: bytes, keep_plaintext: bool) -> Part:
-    if len(body) > MAX_STORED_BODY:
-        return part(name, body, f"[{len(body)} bytes, left out: larger than {MAX_STORED_BODY}]".encode())
-    return part(name, body, body if keep_plaintext else mask_body(body))
-
-
 def open_ledger(path: Path, *, create: bool = True) -> Ledger:
-    """Opens or creates a ledger, readable by its owner only. Raises LedgerError."""
-    if not path.exists():
-        if not create:
-            raise LedgerError(f"{path}: no such ledger. Give the file that `replay --db` or `proxy --db` wrote")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise LedgerError(f"{path}: cannot be created ({error.strerror}). Choose another --db") from error
-    try:
-        db = Database(sqlite3.connect(path, timeout=30))
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        tables = set(db.table_names())
-        ours = {m.name for m in migrations.applied(db)}
-    except sqlite3.DatabaseError as error:
-        raise LedgerError(f"{path}: is no ledger that can be opened ({error}). Choose another --db") from error
-    if tables and not ours:
-        db.close()
-        raise LedgerError(f"{path}: is a SQLite file of something else. Choose another --db")
-    unknown = ours - {m.name for m in migrations._migrations}
-    if unknown:
-        db.close()
-        raise LedgerError(f"{path}: was written by a newer pixelwitness ({', '.join(sorted(unknown))}). Update it")
-    try:
-        migrations.apply(db)
-    except sqlite3.OperationalError as error:
-        db.close()
-        raise LedgerError(f"{path}: cannot be written ({error}). Check its rights, or choose another --db") from error
-    return Ledger(db, path)
+    """Opens or creates a ledger to write to, readable by its owner only. Raises LedgerError."""
+    return Ledger(opening.to_write(path, create=create), path)
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Opens a ledger to read, without changing a byte of it. Raises LedgerError."""
+    return Ledger(opening.to_read(path), path)

@@ -12,6 +12,7 @@ from mitmproxy import ctx, exceptions, http, optmanager, tls
 from mitmproxy.addonmanager import Loader
 
 from pixelwitness.identity.people import People, load_people
+from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import LedgerError
 from pixelwitness.observations import BlindSpot
 from pixelwitness.proxy.recorder import Recorder
@@ -45,6 +46,7 @@ class PixelWitness:
         loader.add_option(
             "pixelwitness_keep_plaintext", bool, False, "Store clear text of persons unmasked. Off: masked."
         )
+        loader.add_option("pixelwitness_max_body", int, MAX_BODY, "Bytes of a request's body that are stored at most.")
         try:
             loader.master.options.process_deferred()
         except exceptions.OptionsError as error:
@@ -95,9 +97,11 @@ class PixelWitness:
         scope = Scope(tuple(h.lower().strip(".") for h in ctx.options.pixelwitness_scope))
         path = Path(ctx.options.pixelwitness_db).expanduser()
         recorder = Recorder(
-            path, regimes, Lens(book, scope, people), {"scope": list(scope.hosts), "identity": people.source},
+            path, regimes, Lens(book, scope, people), {"scope": list(scope.hosts), "identity": people.source,
+             "keep_plaintext": ctx.options.pixelwitness_keep_plaintext},
             named=tuple(ctx.options.pixelwitness_regimes),
-            keep_plaintext=ctx.options.pixelwitness_keep_plaintext, on_fault=self._told,
+            keep_plaintext=ctx.options.pixelwitness_keep_plaintext, max_body=ctx.options.pixelwitness_max_body,
+            on_fault=self._told,
         )  # fmt: skip
         try:
             recorder.start()

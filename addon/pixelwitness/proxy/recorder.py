@@ -9,6 +9,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from pixelwitness.exchange import Exchange
+from pixelwitness.ledger.errors import LedgerBusyError
+from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import Ledger, Record, RunInfo, open_ledger
 from pixelwitness.observations import BlindSpot
 from pixelwitness.rulebook.law import Regime
@@ -38,11 +40,11 @@ class Recorder:
 
     def __init__(
         self, path: Path, regimes: Sequence[Regime], lens: Lens, options: dict[str, object], *,
-        named: Sequence[str] = (), keep_plaintext: bool, on_fault: Callable[[str], None],
+        named: Sequence[str] = (), keep_plaintext: bool, max_body: int = MAX_BODY, on_fault: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._path, self._regimes, self._lens, self._book = path, regimes, lens, lens.book
         self._options, self._keep, self._on_fault = options, keep_plaintext, on_fault
-        self._named = tuple(named)
+        self._named, self._max_body = tuple(named), max_body
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._queued_bytes = 0
         self._dropped = 0
@@ -146,7 +148,19 @@ class Recorder:
             record = self._observe(stage, exchange)
             if record is not None:
                 records.append(record)
-        write(ledger, self.run_id, records, self._book, keep_plaintext=self._keep)
+        self._append(ledger, records)
+
+    def _append(self, ledger: Ledger, records: list[Record]) -> None:
+        """Writes, and goes on trying while another process holds the ledger: what waits in the queue is bounded."""
+        while True:
+            try:
+                write(
+                    ledger, self.run_id, records, self._book, keep_plaintext=self._keep, max_body=self._max_body,
+                    people=self._lens.people,
+                )  # fmt: skip
+                return
+            except LedgerBusyError as error:
+                self._on_fault(str(error))
 
     def _observe(self, stage: str, exchange: Exchange) -> Record | None:
         try:
@@ -169,6 +183,6 @@ class Recorder:
         if self._dropped:
             spot = BlindSpot(client=None, kind="response_bodies_dropped", detail=f"{self._dropped} bodies", at=at)
             records.append(spot_record(spot, f"{self.run_id}.dropped", at))
-        write(ledger, self.run_id, records, self._book, keep_plaintext=self._keep)
+        self._append(ledger, records)
         self._judge(ledger, provisional=False)
         self.head = ledger.finish_run(self.run_id, at, complete=True)
