@@ -19,6 +19,7 @@ from pixelwitness.report.formats import FORMATS
 from pixelwitness.report.formats.csv import cell
 from pixelwitness.report.formats.markdown import LARGEST, as_markdown, code
 from pixelwitness.report.summary import Summary, fingerprint, summarise
+from pixelwitness.report.terminal import render
 from support import BOOK, ROOT
 
 
@@ -117,3 +118,21 @@ def test_markdown_holds_no_live_markup(poisoned: Path) -> None:
     assert not re.search(r"(?<!\\)\]\(", outside)
     assert "`" not in code("a`b")[1:-1]
     assert "|" not in code("a|b")
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_nothing_reaches_a_terminal_as_a_command(poisoned: Path, everything: bool) -> None:
+    page = io.StringIO()
+    render(summary_of(poisoned), page, everything=everything)
+    assert "alert(1)" in page.getvalue()
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page.getvalue())
+    assert max(map(len, page.getvalue().splitlines())) <= 80
+
+
+def test_the_terminal_report_is_in_an_auditors_order(audited: Path) -> None:
+    page = io.StringIO()
+    render(summary_of(audited), page)
+    text = page.getvalue()
+    order = ["broke a rule", "Why:", "What to do:", "Coverage,", "Not tested:", "Blind spots", "Chain head:"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)

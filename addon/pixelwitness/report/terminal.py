@@ -63,6 +63,7 @@ def render(summary: Summary, stream: IO[str], *, everything: bool = False, width
 
 def _say(console: Console, text: str | Text, indent: int = 0, style: str = "") -> None:
     line = Text(text, style) if isinstance(text, str) else text
+    line.plain = visible(line.plain)  # whatever came from outside, and whatever somebody wrote into the ledger
     console.print(Padding(line, (0, 0, 0, indent), expand=False))
 
 
@@ -161,7 +162,7 @@ def _tasks(console: Console, found: list[Finding]) -> None:
         _say(console, f"{label}:", 2)
         for step in steps:
             table = Table.grid(padding=(0, 1))
-            table.add_row(Text("-"), Text(step.text))
+            table.add_row(Text("-"), Text(visible(step.text)))
             console.print(Padding(table, (0, 0, 0, 4), expand=False))
     console.print()
 
