@@ -160,5 +160,6 @@ def judge_recording(
     named = frozenset(named)
     judgement = judge(ledger.rows(recording), regimes, book, named)
     ids = [r.id for r in regimes]
-    project(ledger, run_id, judgement, ids, book, named=named, provisional=provisional, at=now())
+    log = provisional or ledger.is_open_live(run_id)
+    project(ledger, run_id, judgement, ids, book, named=named, provisional=provisional, at=now(), log=log)
     return judgement

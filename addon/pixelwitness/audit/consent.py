@@ -7,12 +7,13 @@ reason.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Literal
 
-from pixelwitness.audit.clock import Clock
+from pixelwitness.audit.clock import ClientClock
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.timeline import CHOICES, AtMoment, Evidence, at_moment, settle
 from pixelwitness.observations import FirstParty, Level, Signal
@@ -22,6 +23,8 @@ from pixelwitness.rulebook.law import Judging
 LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
 RESTRICTIVE = ("denied", "unanswered", "granted")
 HIDDEN_STORES = frozenset({"opaque_cookie", "local_storage", "server"})
+ACTS = frozenset({"cmp_call", "mark"})
+"""Sources that tell of an act of the visitor, at the moment of that act."""
 LOADING = frozenset({"cmp_loaded", "cmp_call", "cmp_config"})
 DAY = 86_400_000
 
@@ -38,6 +41,8 @@ class ConsentAt:
     level: Level = "none"
     signals: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
+    shown_by: tuple[str, ...] = ()
+    """Ids of the first-party requests that decided by what their cookies lacked."""
     confirmed: bool = False
     since: int | None = None
     """When the state that decided came into force, or was first seen."""
@@ -64,11 +69,31 @@ class System:
     levels: dict[Level, list[Evidence]] = field(default_factory=dict)
     defaults: dict[str, Literal["granted", "denied"]] = field(default_factory=dict)
     """Effective default by signal id."""
+    begins: int | None = None
+    """When the document was asked for in which it was first seen loading; None: it was not seen loading."""
+    replaced: int | None = None
+    """When a document was asked for in which another system was first seen loading, and this one never again."""
+    _settled: dict[tuple[Level, str | None], list[Evidence]] = field(default_factory=dict)
+
+    def settled(self, level: Level, host: str | None) -> list[Evidence]:
+        """The evidence of a level for a page on a host, in the order in which it came into force; asked for only once
+        all of it is there. A jar without this system's cookie says nothing of another host than its own: whether the
+        cookie is bound to its host cannot be seen.
+        """
+        host = host if self.id and host in self._bare_hosts else None if not self.id or host is None else ""
+        if (level, host) not in self._settled:
+            found = [e for e in self.levels.get(level, ()) if e.signal or host is None or e.host == host]
+            self._settled[level, host] = settle(found)
+        return self._settled[level, host]
 
     @cached_property
-    def settled(self) -> dict[Level, list[Evidence]]:
-        """The evidence by level, in the order in which it came into force; asked for only once all of it is there."""
-        return {level: settle(evidence) for level, evidence in self.levels.items() if evidence}
+    def first_seen(self) -> int:
+        """When anything was first seen of it in this stretch."""
+        return min(e.seen for evidence in self.levels.values() for e in evidence)
+
+    @cached_property
+    def _bare_hosts(self) -> frozenset[str | None]:
+        return frozenset(e.host for evidence in self.levels.values() for e in evidence if not e.signal)
 
 
 @dataclass
@@ -95,19 +120,17 @@ class ConsentTimeline:
     def at(self, moment: int, host: str | None = None) -> ConsentAt:
         """The consent in force at a moment (milliseconds), for a page on a host of the property."""
         stretch = next((s for s in reversed(self._stretches) if s.start <= moment), self._stretches[0])
-        readings = [_read(system, moment, host, self._rules) for system in stretch.systems]
-        spoken = [r for r in readings if r is not None]
-        primary = [r for r in spoken if r.level != "tcf"] or spoken
+        readings = [(s, r) for s in stretch.systems if (r := _read(s, moment, host, self._rules)) is not None]
+        primary = [(s, r) for s, r in readings if r.level != "tcf"] or readings
+        # Before it was seen loading, a system of which nothing had been seen was not there yet.
+        there = [(s, r) for s, r in primary if s.begins is None or moment >= min(s.begins, s.first_seen)]
+        primary = there or primary
         if not primary:
             return ConsentAt(frozenset(CHOICES), stretch.reasons, set_aside=stretch.stale_signals, store=stretch.store)
-        merged = primary[0]
-        for reading in primary[1:]:
-            merged = _stricter(merged, reading)
-        aside = tuple(s for r in spoken if r not in primary for s in r.signals)
-        reasons = merged.reasons
-        return replace(
-            merged, set_aside=(*merged.set_aside, *aside, *stretch.stale_signals), reasons=reasons, store=True
-        )
+        merged = _merged(primary, moment)
+        used = [r for _, r in primary]
+        aside = tuple(s for _, r in readings if r not in used for s in r.signals)
+        return replace(merged, set_aside=(*merged.set_aside, *aside, *stretch.stale_signals), store=True)
 
     @property
     def stale(self) -> tuple[str, ...]:
@@ -148,12 +171,16 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
     )
     generic = [s for s in signals if s.cmp is None and s.reason == "home_made_consent"]
     sightings = _jar_sightings(requests)
+    documents = sorted(f.at for f in requests if f.document)
+    hosts = frozenset(f.host for f in requests if f.document)
     for cmp in sorted(c for c in named | tcf if c):
         own = [s for s in signals if s.cmp == cmp]
         system = _system(cmp, own, marks, session.clock, rules)
-        _add_absences(system, own, generic, sightings, book)
+        system.begins = _document_of(min((s.observed_at for s in own if s.source in LOADING), default=None), documents)
+        _add_absences(system, own, generic, sightings, hosts, book)
         if any(system.levels.values()):
             stretch.systems.append(system)
+    _note_replaced(stretch.systems, signals)
     if any(set(s.levels) - {"tcf"} for s in stretch.systems):
         stretch.systems += _unread(signals, {s.id for s in stretch.systems}, book)
     speaking = [s for s in stretch.systems if any(e.signal for es in s.levels.values() for e in es)]
@@ -174,21 +201,23 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
 # --- evidence ---------------------------------------------------------------------------------------------------
 
 
-def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
+def evidence_of(signal: Signal, client_clock: ClientClock, rules: Judging) -> Evidence:
     """A signal as evidence in time, with its stamp corrected by the client's clock."""
     value = signal.state or "unknown"
-    written = signal.source in ("cmp_call", "mark")
+    written = signal.source in (*ACTS, "set_cookie") and value != "unanswered"
     seen = signal.observed_at
     since: int | None = None
     by = seen
     resolution = int(signal.detail.get("resolution_ms", 0) or 0)
-    if signal.source == "mark":
+    if signal.source == "mark" and written:
+        # People act first and note it then.
         error = max(rules.least_clock_error_ms, resolution)
-        since, by = seen - error, seen + error
+        since, by = seen - max(error, rules.mark_lag_ms), seen + error
     elif written:
         # A call follows the click, and a beacon sent before the click may arrive after the call.
         since, by = seen - rules.least_clock_error_ms, seen + rules.least_clock_error_ms
     elif signal.effective_at is not None and value != "unanswered":
+        clock = client_clock.near(seen, signal.effective_at)
         earliest = clock.earliest(signal.effective_at, resolution)
         # A stamp that lies after the request that showed it is no stamp.
         if earliest <= seen:
@@ -196,7 +225,11 @@ def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
     holds = rules.answer_holds_days * DAY
     began = signal.effective_at if since is not None and signal.effective_at is not None else None
     expires = signal.expires_at or (began + holds if began is not None and value in ("granted", "denied") else None)
-    stamp = signal.effective_at - clock.offset if since is not None and signal.effective_at is not None else seen
+    stamp = (
+        signal.effective_at - client_clock.whole.offset
+        if since is not None and signal.effective_at is not None
+        else seen
+    )
     return Evidence(
         value,
         seen,
@@ -212,7 +245,7 @@ def evidence_of(signal: Signal, clock: Clock, rules: Judging) -> Evidence:
     )
 
 
-def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock: Clock, rules: Judging) -> System:
+def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System:
     system = System(cmp)
     answers = [s for s in signals if s.source not in ("cmp_loaded", "cmp_config") and _speaks(s)]
     categories = _tiktok_category(signals)
@@ -220,6 +253,7 @@ def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock:
     levels = levels or {s.level for s in answers if s.state != "unanswered"} or {"advertising"}
     if categories is not None and any("categories" in s.detail for s in answers):
         levels.add("category")
+    acted = {s.id for s in answers if s.source in ACTS}
     for level in levels:
         found = []
         for s in answers:
@@ -232,9 +266,9 @@ def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock:
                     state = "granted" if value else "denied"
                     found.append(evidence_of(s.model_copy(update={"state": state, "reason": None}), clock, rules))
         found += [evidence_of(m, clock, rules) for m in marks if m.state is not None]
-        if any(e.written and e.value != "unknown" for e in found):
+        if any(s.source in ACTS and s.state is not None for s in (*answers, *marks)):
             # An act that was seen tells more than a cookie that cannot be read.
-            found = [e for e in found if e.written or e.value != "unknown"]
+            found = [e for e in found if e.value != "unknown" or e.signal in acted]
         if found:
             system.levels[level] = found
     for s in (*answers, *marks):
@@ -290,24 +324,46 @@ def _readable(requests: Sequence[FirstParty]) -> bool:
     return bool(got) and not any(f.document and f.at > got.get(f.host, f.at) for f in requests)
 
 
+def _document_of(loaded: int | None, documents: Sequence[int]) -> int | None:
+    """When the document was asked for that loaded something at a moment; the moment itself where none was seen."""
+    if loaded is None:
+        return None
+    index = bisect_right(documents, loaded)
+    return documents[index - 1] if index else loaded if documents else -(2**62)
+
+
+def _note_replaced(systems: Sequence[System], signals: Sequence[Signal]) -> None:
+    """Which systems were never seen loading again from the document on that first loaded another one."""
+    for system in systems:
+        loads = [s.observed_at for s in signals if s.cmp == system.id and s.source in LOADING]
+        later = [o.begins for o in systems if o.begins is not None and loads and o.begins > max(loads)]
+        system.replaced = min(later, default=None)
+
+
 def _add_absences(
     system: System,
     signals: Sequence[Signal],
     generic: Sequence[Signal],
     sightings: Sequence[FirstParty],
+    pages: frozenset[str],
     book: Rulebook,
 ) -> None:
-    """A readable jar without this system's cookie, where the system keeps its answer in one: nobody has answered."""
+    """A readable jar without this system's cookie, where the system keeps its answer in one: nobody has answered.
+
+    It counts on the hosts where the cookie was ever seen, else on those of the `pages`: a cookie bound to its host
+    never reaches a host of assets. Before the system was there its absence says nothing.
+    """
     if not _keeps_cookie(system.id, book):
         return
     shown = {s.exchange_id for s in signals if s.source in ("cookie", "set_cookie")}
-    hosts = {s.host for s in signals if s.source in ("cookie", "set_cookie")}
+    hosts = {s.host for s in signals if s.source in ("cookie", "set_cookie")} or pages
+    begins = system.begins if system.begins is not None else -(2**62)
     # A renamed cookie of this very system looks home-made: then its absence proves nothing.
     home_made = {s.exchange_id for s in generic}
     absent = [
-        Evidence("unanswered", f.at, f.at, None, "", None, host=f.host)
+        Evidence("unanswered", f.at, f.at, None, "", None, host=f.host, exchange=f.id)
         for f in sightings
-        if f.id not in shown and f.id not in home_made and (not hosts or f.host in hosts)
+        if f.id not in shown and f.id not in home_made and (not hosts or f.host in hosts) and f.at >= begins
     ]
     if not absent:
         return
@@ -348,19 +404,19 @@ def _no_mechanism(
     fresh_mark = any(m.name == "fresh_profile" for m in marks)
     if not fresh_mark and (first.cookie_names is not None or first not in sightings):
         return None
-    found = [Evidence("unanswered", f.at, f.at, None, "", None, host=f.host) for f in sightings]
+    found = [Evidence("unanswered", f.at, f.at, None, "", None, host=f.host, exchange=f.id) for f in sightings]
     found += [evidence_of(m, session.clock, rules) for m in marks if m.state is not None]
     return System("", {"none": found})
 
 
-def _home_made(generic: Sequence[Signal], marks: Sequence[Signal], clock: Clock, rules: Judging) -> System:
+def _home_made(generic: Sequence[Signal], marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System:
     found = [evidence_of(s, clock, rules) for s in generic]
     said = [evidence_of(m, clock, rules) for m in marks if m.state is not None]
     # The auditor's word decides between sightings of a cookie that nobody can read.
     return System("", {"none": said or found})
 
 
-def _by_marks(marks: Sequence[Signal], clock: Clock, rules: Judging) -> System | None:
+def _by_marks(marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System | None:
     said = [evidence_of(m, clock, rules) for m in marks if m.state is not None]
     return System("", {"advertising": said}) if said else None
 
@@ -397,7 +453,7 @@ def _read(system: System, moment: int, host: str | None, rules: Judging) -> Cons
     """What one system says at a moment: by its most specific level that says anything."""
     fallback: ConsentAt | None = None
     for level in LEVELS:
-        settled = system.settled.get(level)
+        settled = system.settled(level, host)
         if not settled:
             continue
         reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
@@ -422,6 +478,7 @@ def _result(system: System, level: Level, reading: AtMoment, settled: list[Evide
         effective_default=default if "unanswered" in reading.values else None,
         level=level,
         signals=tuple(dict.fromkeys(e.signal for e in deciding)),
+        shown_by=tuple(dict.fromkeys(e.exchange for e in reading.decided_by if not e.signal and e.exchange)),
         confirmed=reading.confirmed,
         since=(current.stamp or current.by) if current is not None else None,
         withdrawn=withdrawn,
@@ -429,6 +486,23 @@ def _result(system: System, level: Level, reading: AtMoment, settled: list[Evide
         conflict=reading.reason == "signal_conflict",
         other_host=bool(hosts) and host is not None and host not in hosts,
     )
+
+
+def _merged(readings: Sequence[tuple[System, ConsentAt]], moment: int) -> ConsentAt:
+    """What several systems say together: the more restrictive answer. One that another has replaced on the page since
+    may still be there, out of a cache, or be gone: both are possible."""
+    gone = [r for s, r in readings if s.replaced is not None and moment >= s.replaced]
+    here = [r for s, r in readings if s.replaced is None or moment < s.replaced]
+    merged = reduce(_stricter, here or gone)
+    if not here or not gone:
+        return merged
+    both = reduce(_stricter, [*here, *gone])
+    if both.possible == merged.possible:
+        return replace(merged, set_aside=tuple(dict.fromkeys((*merged.set_aside, *both.set_aside))))
+    return replace(
+        merged, possible=merged.possible | both.possible, reasons=(*merged.reasons, "signal_conflict"), conflict=True,
+        set_aside=tuple(dict.fromkeys((*merged.set_aside, *both.set_aside))),
+    )  # fmt: skip
 
 
 def _stricter(one: ConsentAt, other: ConsentAt) -> ConsentAt:

@@ -141,8 +141,8 @@ def _judge_session(
             notes.blocked[session.property, state] += 1
     for system in consent.stale:
         notes.spot(session, "stale_cookie", names.get(system, system), None)
-    if session.clock.offset:
-        notes.spot(session, "clock_skew", f"{session.clock.offset} ms ahead", None)
+    if session.clock.whole.offset:
+        notes.spot(session, "clock_skew", f"{session.clock.whole.offset} ms ahead", None)
 
 
 def _judge_view(
@@ -179,6 +179,7 @@ def _judge_hit(
             cmp=consent.cmp,
             signals=tuple(dict.fromkeys((*consent.signals, *case.opt_outs.signals))),
             set_aside=tuple(dict.fromkeys(consent.set_aside)),
+            shown_by=consent.shown_by,
             unknown_because=consent.reasons,
             copy_of=case.copy_of,
         )
@@ -326,7 +327,7 @@ def _mitigations(hit: Hit) -> tuple[str, ...]:
 
 
 def _confidence(place: Place, consent: ConsentAt) -> Confidence:
-    if place.attribution == "latest_document":
+    if place.attribution == "latest_document" or not place.sure:
         return "low"
     weak = place.attribution in ("frame", "own_host") or consent.other_host or consent.conflict
     return "medium" if weak or (len(consent.possible) == 1 and not consent.confirmed) else "high"

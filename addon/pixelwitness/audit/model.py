@@ -63,6 +63,8 @@ class HitVerdict(Observation):
     """Ids of the signals that decided."""
     set_aside: tuple[str, ...] = ()
     """Ids of the signals that were looked at and did not decide (stale, less specific, contradicted)."""
+    shown_by: tuple[str, ...] = ()
+    """Ids of the first-party requests that decided by what their cookies lacked."""
     unknown_because: tuple[str, ...] = ()
     """Kinds of blind spot that kept the state open."""
     copy_of: str | None = None

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pixelwitness.audit.clock import Clock, clock_of
+from pixelwitness.audit.clock import ClientClock, clock_of
 from pixelwitness.audit.model import Rows
 from pixelwitness.audit.placing import Pages, Place, pages_of, place_hit, place_signal
 from pixelwitness.observations import BlindSpot, FirstParty, Hit, PageView, Signal
@@ -20,7 +20,7 @@ class Session:
 
     client: str
     property: str
-    clock: Clock
+    clock: ClientClock
     hits: list[tuple[Hit, Place]] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
     marks: list[Signal] = field(default_factory=list)
@@ -49,7 +49,7 @@ class _Sorted:
     first_party: list[FirstParty]
     signals: list[Signal]
     pages: dict[str, Pages]
-    clocks: dict[str, Clock]
+    clocks: dict[str, ClientClock]
 
 
 def sessions_of(rows: Rows, rules: Judging) -> Placed:
@@ -58,7 +58,9 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
     placed = Placed()
 
     def session(client: str, prop: str) -> Session:
-        return placed.sessions.setdefault((client, prop), Session(client, prop, ready.clocks.get(client, Clock())))
+        return placed.sessions.setdefault(
+            (client, prop), Session(client, prop, ready.clocks.get(client, ClientClock()))
+        )
 
     for hit in ready.hits:
         place = place_hit(hit, ready.pages.get(hit.client, Pages()))
@@ -118,8 +120,10 @@ def _sort(rows: Rows, rules: Judging) -> _Sorted:
     )
 
 
-def _clock(client: str, hits: list[Hit], signals: list[Signal], rules: Judging, *, one_clock: bool) -> Clock:
-    lags = [h.event_time - h.occurred_at for h in hits if h.client == client and h.event_time is not None]
+def _clock(client: str, hits: list[Hit], signals: list[Signal], rules: Judging, *, one_clock: bool) -> ClientClock:
+    lags = [
+        (h.occurred_at, h.event_time - h.occurred_at) for h in hits if h.client == client and h.event_time is not None
+    ]
     leads = [
         s.effective_at - s.observed_at
         for s in signals

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 type Value = str
 """`granted`, `denied`, `unanswered` or `unknown` for consent; `yes`, `no` or `unknown` for an opt-out."""
 
+UNANSWERED = "unanswered"
+ANSWERS = frozenset({"granted", "denied"})
 CHOICES = frozenset({"granted", "denied", "unanswered"})
 
 
@@ -35,6 +37,11 @@ class Evidence:
     """An act at this moment (a CMP's call, an auditor's mark, a Set-Cookie), not a state that was found."""
     host: str | None = None
     choice_made: bool | None = None
+    exchange: str | None = None
+    """The request that showed it, where no signal of its own did (a jar without the cookie)."""
+    revived: bool = False
+    """It was found, then no answer was, then this very answer again by its stamp: two cookie jars behind one
+    client (a private window, two profiles), of which nothing tells whose a request is."""
     stamp: int | None = None
     """The moment to name in a sentence: the stamp in the recorder's time, else when it was seen."""
 
@@ -62,17 +69,36 @@ def settle(evidence: Sequence[Evidence]) -> list[Evidence]:
     for e in evidence:
         if not e.written:
             insort(seen.setdefault(e.value, []), e.seen)
+    acts = [e for e in evidence if e.written]
     settled = sorted(
-        (replace(e, since=None, by=e.seen) if _contradicted(e, seen) else e for e in evidence),
+        (_undated(e, seen) if _contradicted(e, seen, acts) else _narrowed(e, seen) for e in evidence),
         key=lambda e: (e.by, e.seen, e.signal),
     )
     return [e for i, e in enumerate(settled) if not _inside_run(settled, i)]
 
 
-def _contradicted(e: Evidence, seen: dict[Value, list[int]]) -> bool:
-    """Whether another value was found after the stamp of this evidence and before the sighting that carries it."""
+def _undated(e: Evidence, seen: dict[Value, list[int]]) -> Evidence:
+    bare = seen.get(UNANSWERED, ())
+    found = max(e.by, seen[e.value][0])
+    two_jars = e.value in ANSWERS and bisect_right(bare, found) < bisect_left(bare, e.seen)
+    return replace(e, since=None, by=e.seen, revived=two_jars)
+
+
+def _narrowed(e: Evidence, seen: dict[Value, list[int]]) -> Evidence:
+    """A stamp whose span holds a sighting of another value: the answer came after that sighting."""
+    if e.written or e.since is None:
+        return e
+    others = (times[i - 1] for v, times in seen.items() if v != e.value and (i := bisect_right(times, e.by)))
+    latest = max((t for t in others if t >= e.since), default=None)
+    return e if latest is None else replace(e, since=min(latest + 1, e.by))
+
+
+def _contradicted(e: Evidence, seen: dict[Value, list[int]], acts: Sequence[Evidence]) -> bool:
+    """Whether another value was found, or chosen, after the stamp of this evidence and before its sighting."""
     if e.written or e.since is None:
         return False
+    if any(a.value != e.value and a.since is not None and e.by < a.since and a.by <= e.seen for a in acts):
+        return True
     return any(
         value != e.value and bisect_right(times, e.by) < bisect_left(times, e.seen) for value, times in seen.items()
     )
@@ -83,7 +109,9 @@ def _inside_run(settled: list[Evidence], index: int) -> bool:
     if index == 0 or index == len(settled) - 1:
         return False
     kinds = {(e.value, e.since is None, e.written, e.reason) for e in settled[index - 1 : index + 2]}
-    return len(kinds) == 1
+    before, e = settled[index - 1], settled[index]
+    reaches_back = e.since is not None and before.since is not None and e.since < before.since
+    return len(kinds) == 1 and not reaches_back
 
 
 def at_moment(
@@ -94,21 +122,34 @@ def at_moment(
     `every` are all values there are; `fleeting` is the value that is known only while it is seen (`unanswered`: the
     next moment may change it), for `holds` milliseconds after its last sighting.
     """
-    before = [e for e in settled if e.by <= at]
+    # By the last moment at which each was known to be in force: a stamped answer, whenever it was found.
+    before = sorted((e for e in settled if e.by <= at), key=lambda e: e.by if e.written else min(e.seen, at))
     after = [e for e in settled if e.by > at]
     straddling = [e for e in after if e.since is not None and e.since <= at]
     following = next((e for e in after if e.since is None or e.since > at), None)
     if not before:
         return _before_all(straddling, following, every, fleeting)
 
-    current = before[-1]
-    decided = [current, *straddling]
-    act = _disputed(before)
+    # A stamped answer that is still found after the moment was in force throughout; acts near its stamp came first.
+    lasting = [e for e in before if not e.written and e.seen >= at]
+    current = lasting[-1] if lasting else before[-1]
+    decided = [current, *(e for e in lasting if e.value != current.value)] if lasting else [current, *straddling]
+    if lasting:
+        # What had been seen by then is named beside what confirmed it.
+        decided += [e for e in before if e.seen <= at and e.value == current.value][-1:]
+    later = next((e for e in after if not e.written and e not in straddling), None)
+    act = None if lasting else _disputed(before) or _out_of_order(before, later, fleeting)
+    act = act or next((e for e in settled if e.revived and current.value == fleeting), None)
+    if act is None and current.revived:
+        act = next((e for e in settled if e.value == fleeting), None)
     if act is not None:
         decided.append(act)
-    if following is not None and following.since is None and following.value != current.value:
+    held = bool(lasting) or any(not e.written for e in straddling)
+    open_end = following is not None and not held and not _dated(following, after, at)
+    if open_end and following is not None and following.value != current.value:
         decided.append(following)
-    confirmed = any(e.value == current.value and e.seen > at for e in settled)
+    agreed = later is not None and later.value == current.value and not straddling
+    confirmed = agreed or any(e.seen > at for e in lasting)
     if (
         current.value == fleeting
         and not confirmed
@@ -146,6 +187,26 @@ def _disputed(before: Sequence[Evidence]) -> Evidence | None:
             agreed = any(e.value == earlier.value for e in before[index + 1 :])
             return None if agreed or earlier.value == current.value else earlier
     return None
+
+
+def _dated(following: Evidence, after: Sequence[Evidence], at: int) -> bool:
+    """Whether the value found next is known to have come into force after the moment: by its stamp, or by an act."""
+    return following.since is not None or any(
+        e.value == following.value and e.since is not None and at < e.since <= following.by for e in after
+    )
+
+
+def _out_of_order(before: Sequence[Evidence], later: Evidence | None, fleeting: Value | None) -> Evidence | None:
+    """What may have come after the last act: another act near to it, or a state found near to it that was not there
+    before. A state found later tells."""
+    current = before[-1]
+    if not current.written or current.since is None or (later is not None and later.value == current.value):
+        return None
+    near = [e for e in before[:-1] if e.value != current.value and e.by >= current.since]
+    acts = [e for e in near if e.written and e.by > current.since]
+    prior = next((e.value for e in reversed(before[:-1]) if e.by < current.since), None)
+    found = [e for e in near if not e.written and e.value not in (fleeting, prior)]
+    return next(iter([*reversed(acts), *found]), None)
 
 
 def _before_all(

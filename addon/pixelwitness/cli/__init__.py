@@ -12,15 +12,19 @@ from pixelwitness.cli.common import FAULT
 
 COMMANDS = {
     "addon-path": "The path to give to `mitmdump -s`.",
+    "compare": "What is new, gone and unchanged from one ledger to another.",
+    "explain": "The whole story of one violation or hit.",
     "explore": "Look around in a ledger with Datasette.",
     "consent": "Say what a cookie header, a cookie, a URL or a consent string says.",
     "export-evidence": "One violation as a zip file that a third party can check.",
     "mark": 'Note what you do: "fresh profile", "nothing clicked", "clicked reject".',
     "proxy": "Audit live: mitmproxy with the add-on.",
     "redact": "A copy of a ledger for sharing, which still verifies.",
+    "rejudge": "Judge a ledger again, from its observations alone.",
     "replay": "Audit saved captures: flow files and HAR.",
     "report": "The summary of a run again, from the ledger alone.",
     "rules": "List the rules, show one, or check a folder of your own.",
+    "timeline": "Draw a session: pages, consent, sends, verdicts.",
     "verify": "Check that a ledger is what was recorded.",
 }
 """Name and help line. The command `a-b` is the function `a_b` of the module `a_b`."""

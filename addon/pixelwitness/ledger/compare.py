@@ -22,6 +22,7 @@ JUDGED = {
     "hits": frozenset({
         "property", "attribution", "consent_state", "possible_states", "effective_default", "opt_outs", "cmp",
         "verdicts", "reasons", "mitigations", "copy_of", "confidence", "signals", "set_aside",
+        "shown_by", "unknown_because",
     }),
     "exchanges": frozenset({"property"}),
     "signals": frozenset({"property"}),

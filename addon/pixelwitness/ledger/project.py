@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pixelwitness.audit.change import Stand, stand_of, why_changed
 from pixelwitness.audit.model import HitVerdict, Judgement, PixelRecord, Violation
 from pixelwitness.exchange import iso
 from pixelwitness.ledger.store import Ledger
@@ -23,9 +24,12 @@ PASSED_ON = frozenset({"preflight"})
 
 def project(
     ledger: Ledger, run_id: str, judgement: Judgement, regimes: Iterable[str], book: Rulebook, *,
-    named: Iterable[str] = (), provisional: bool, at: int,
+    named: Iterable[str] = (), provisional: bool, at: int, log: bool = False,
 ) -> None:  # fmt: skip
-    """Writes the public tables of a run's recording anew, in one transaction, and notes by what it was judged."""
+    """Writes the public tables of a run's recording anew, in one transaction, and notes by what it was judged.
+
+    `log`: the verdicts so far were a live run's provisional ones, and what became of them is written down.
+    """
     recording = ledger.recording_of(run_id)
     tables = projected(ledger, recording, judgement, book, provisional=provisional)
     asked = {
@@ -34,7 +38,7 @@ def project(
     db = ledger.db
     with ledger.writing():
         revisions: list[dict[str, Any]] = []
-        if provisional or _was_provisional(ledger, recording):
+        if log:
             revisions = list(_revisions(ledger, recording, judgement, iso(at)))
         ledger.note_judgement(run_id, asked, revisions, at)
         tables["revisions"] = revisions
@@ -194,6 +198,8 @@ def _hit(hit: Hit, verdict: HitVerdict | None, run: str) -> dict[str, Any]:
             "confidence": v.confidence if v else None,
             "signals": _json(v.signals) if v else None,
             "set_aside": _json(v.set_aside) if v else None,
+            "shown_by": _json(v.shown_by) if v else None,
+            "unknown_because": _json(v.unknown_because) if v else None,
             "collected": _json(hit.collected),
             "plaintext": _json([p.model_dump(exclude_none=True) for p in hit.plaintext]),
             "redactions": _json([r.model_dump() for r in hit.redactions]),
@@ -324,20 +330,38 @@ def _blind_spots(spots: list[tuple[BlindSpot, int]], recording: str, book: Ruleb
     return list(rows.values())
 
 
-def _was_provisional(ledger: Ledger, recording: str) -> bool:
-    query = "select 1 from violations where provisional = 1 and run_id in (select id from runs where recording = ?)"
-    return bool(list(ledger.db.query(query + " limit 1", [recording])))
-
-
 def _revisions(ledger: Ledger, recording: str, judgement: Judgement, at: str) -> Iterable[dict[str, Any]]:
-    query = "select id, verdicts from hits where run_id in (select id from runs where recording = ?)"
-    before = {r["id"]: json.loads(r["verdicts"] or "{}") for r in ledger.db.query(query, [recording])}
+    query = "select * from hits where verdicts is not null and run_id in (select id from runs where recording = ?)"
+    before = {r["id"]: stand_of_row(r) for r in ledger.db.query(query, [recording])}
+    signals: dict[str, Signal] = {}
     for verdict in judgement.verdicts:
-        for regime, was in before.get(verdict.hit_id, {}).items():
-            became = verdict.verdicts.get(regime)
-            if became is not None and became != was:
-                why = verdict.reasons.get(regime, "")
-                yield {
-                    "hit_id": verdict.hit_id, "regime": regime, "revised_at": at, "was": was, "became": became,
-                    "reason": why,
-                }  # fmt: skip
+        was, now = before.get(verdict.hit_id), stand_of(verdict)
+        if was is None or was.verdicts == now.verdicts:
+            continue
+        signals = signals or {s.id: s for s in ledger.rows(recording).signals}
+        why = why_changed(was, now, signals)
+        for regime, word in was.verdicts.items():
+            became = now.verdicts.get(regime)
+            if became is not None and became != word:
+                yield _clean(
+                    {
+                        "hit_id": verdict.hit_id,
+                        "regime": regime,
+                        "revised_at": at,
+                        "was": word,
+                        "became": became,
+                        "reason": why,
+                    }
+                )
+
+
+def stand_of_row(row: Mapping[str, Any]) -> Stand:
+    """What a stored verdict rests on: of a row of the table `hits`."""
+    return Stand(
+        json.loads(row["verdicts"] or "{}"),
+        row["property"],
+        row["attribution"],
+        tuple(json.loads(row["possible_states"] or "[]")),
+        tuple(json.loads(row["opt_outs"] or "[]")),
+        tuple(json.loads(row["signals"] or "[]")),
+    )

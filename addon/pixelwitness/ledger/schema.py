@@ -72,6 +72,7 @@ COLLECTED = {"hit_id": str, "field": str, "what": str, "size": int, "sample": st
 IDENTIFIERS_2 = {
     "created_at": str, "persona": str, "attribute": str, "variant": str, "follows_rule": int,
 }  # fmt: skip
+HITS_3 = {"shown_by": str, "unknown_because": str}
 REVISIONS = {
     "hit_id": str, "regime": str, "revised_at": str, "was": str, "became": str, "reason": str,
 }  # fmt: skip
@@ -138,3 +139,10 @@ def pinned(db: Database) -> None:
             db.table(table).add_column(name, kind)
     db.execute("update runs set secret = ?", [secrets.token_hex(32)])
     db.table("salts").create({"value": str, "salt": str}, pk="value", strict=True)
+
+
+@migrations()
+def what_decided_without_a_signal(db: Database) -> None:
+    """Evidence that is an absence, and why a state stayed open."""
+    for name, kind in HITS_3.items():
+        db.table("hits").add_column(name, kind)

@@ -168,6 +168,11 @@ class Ledger:
         """The runs of a recording, the first one first."""
         return [r["id"] for r in self.db.query("select id from runs where recording = ? order by rowid", [recording])]
 
+    def is_open_live(self, run_id: str) -> bool:
+        """Whether a run is live and not finished: the verdicts so far are provisional."""
+        query = "select 1 from runs where id = ? and kind = 'live' and complete = 0"
+        return bool(list(self.db.query(query, [run_id])))
+
     # --- observations -----------------------------------------------------------------------------------------------
 
     def record(self, run_id: str, batch: Sequence[Record], how: Storing) -> int:

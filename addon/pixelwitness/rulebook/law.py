@@ -131,6 +131,10 @@ class Judging(SourcedRule):
     """How long `unanswered`, seen before a hit and not again, is taken to last."""
     least_clock_error_ms: int
     largest_clock_offset_ms: int
+    clock_window_ms: int
+    """Within how long around a stamp other hits tell of the same setting of the clock."""
+    mark_lag_ms: int
+    """How long after the act an auditor's mark may be set."""
     answer_holds_days: int
     preflight_window_ms: int
     copy_window_ms: int
