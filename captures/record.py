@@ -10,7 +10,6 @@ Writes demo/NAME.mitm and demo/NAME.har (mitmproxy's own writers, from the same 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,17 +17,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from click.testing import CliRunner  # noqa: E402
+
 from demo.browser import visit  # noqa: E402
 from demo.scenarios import SCENARIOS  # noqa: E402
 from demo.sites import DemoSites  # noqa: E402
+from pixelwitness.cli import cli  # noqa: E402
 
 
 def expected(capture: Path) -> dict:
     """What an audit of a capture finds, without what differs between runs of the program."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", "from pixelwitness.cli import main; main()", "replay", str(capture), "--db",
-                   f"{folder}/a.db", "--json"]  # fmt: skip
-        summary = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        arguments = ["replay", str(capture), "--db", f"{folder}/a.db", "--json"]
+        done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        summary = json.loads(done.stdout)
     found = []
     for one in summary["properties"]:
         violations = [
