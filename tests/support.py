@@ -11,6 +11,7 @@ import pytest
 
 from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import HitVerdict, Judgement, Rows
+from pixelwitness.consent.probe import PATH as PROBE_PATH
 from pixelwitness.consent.read import mark_signal
 from pixelwitness.exchange import Exchange, Numbering, Response, iso
 from pixelwitness.ingest import observe_request, observe_response
@@ -74,6 +75,15 @@ def hit(
     given = [("Origin", SHOP.rstrip("/")), ("Referer", SHOP), ("Content-Type", "text/plain;charset=UTF-8"), *headers]
     data = json.dumps(body(event, **more)).encode() if method == "POST" else b""
     return Exchange(client, START + at, method, f"https://{host}{path}", tuple(given), data, **(exchange or {}))
+
+
+def report(
+    at: int, *rows: dict[str, Any], headers: Any = (), url: str = "https://www.shop.example" + PROBE_PATH
+) -> Exchange:
+    """A report of the probe, `at` milliseconds after START."""
+    body = json.dumps({"pixelwitness": 1, "page": "p", "number": 1, "now": START + at, "items": list(rows)})
+    given = (("Sec-Fetch-Site", "same-origin"), ("Referer", "https://www.shop.example/"), *headers)
+    return Exchange("c", START + at, "POST", url, given, body.encode())
 
 
 def script(at: int, *, client: str = "c", headers: Any = ()) -> Exchange:

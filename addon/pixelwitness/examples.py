@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel
 
 from pixelwitness.classify import classify
 from pixelwitness.consent.app import permissions
 from pixelwitness.consent.decoders import DECODERS
+from pixelwitness.consent.probe import Item, read_item
 from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
 from pixelwitness.consent.reading import Reading
+from pixelwitness.consent.reports import REPORTED
 from pixelwitness.exchange import Exchange, from_iso
 from pixelwitness.pixels.decode import hits
 from pixelwitness.rulebook import Rulebook, load_rulebook, model_for
@@ -22,6 +25,7 @@ from pixelwitness.rulebook.consent import ConsentExample, ConsentRule
 from pixelwitness.rulebook.law import BlindSpots, Finding, Judging, Regime, in_force, severity_of
 from pixelwitness.rulebook.load import RuleError, line_of, read_rule, rule_files
 from pixelwitness.rulebook.pixels import PixelRule
+from pixelwitness.rulebook.probe import ProbeRule
 from pixelwitness.rulebook.traffic import TrafficRule
 
 AT = 1_795_000_000_000
@@ -69,7 +73,7 @@ def _folder_of(file: Path) -> Path:
     if not file.is_file():
         raise RuleError(f"{file}: no such folder or file of rules")
     for parent in file.resolve().parents:
-        if parent.name in ("consent", "traffic", "regimes", "findings", "pixels"):
+        if parent.name in ("consent", "probe", "traffic", "regimes", "findings", "pixels"):
             return parent.parent
     raise RuleError(f"{file}: put it into a folder consent/, traffic/, regimes/ or findings/: that says what it is")
 
@@ -78,6 +82,8 @@ def wrong_in(rule: BaseModel, book: Rulebook) -> Wrong:
     """The examples of one rule file that do not come out, and other mistakes that a model cannot see."""
     if isinstance(rule, ConsentRule):
         yield from _consent(rule, book)
+    elif isinstance(rule, ProbeRule):
+        yield from _probe(rule, book)
     elif isinstance(rule, PixelRule):
         yield from _pixel(rule, book)
     elif isinstance(rule, TrafficRule):
@@ -99,6 +105,28 @@ def wrong_in(rule: BaseModel, book: Rulebook) -> Wrong:
             yield from _differs(("examples", i), "exists", kind in book.blind_spots, True)
     if not list(_examples(rule)):
         yield (), NO_EXAMPLE
+
+
+def _probe(rule: ProbeRule, book: Rulebook) -> Wrong:
+    for section in ("apis", "storage"):
+        for i, how in enumerate(getattr(rule, section)):
+            if how.decoder not in REPORTED:
+                yield (section, i, "decoder"), f"no decoder {how.decoder}. There are: {', '.join(sorted(REPORTED))}"
+                return
+    for i, example in enumerate(rule.examples):
+        kind: Literal["storage", "api"] = "storage" if example.storage is not None else "api"
+        item = Item(kind, example.storage or example.api or "", example.value, AT, AT, False)
+        said = [r for _, cmp, r in read_item(item, item.value, book) if cmp == rule.cmp]
+        yield from _differs(("examples", i), "ignored", not said, example.ignored)
+        states = [r for r in said if r.opt_out_kind is None]
+        if example.state or example.reason:
+            found = (states[0].state, states[0].reason) if states else None
+            yield from _differs(("examples", i), "state and reason", found, (example.state, example.reason))
+        if example.level:
+            yield from _differs(("examples", i), "level", states[0].level if states else None, example.level)
+        if example.opt_out is not None:
+            told = example.opt_out in [r.opt_out for r in said if r.opt_out_kind]
+            yield from _differs(("examples", i), "opt_out found", told, True)
 
 
 def _examples(rule: BaseModel) -> Iterator[object]:

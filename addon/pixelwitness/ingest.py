@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pixelwitness.classify import Classified, classify, is_document
+from pixelwitness.consent import probe
 from pixelwitness.consent.app import app_signals
 from pixelwitness.consent.read import request_signals, response_signals
 from pixelwitness.exchange import Exchange, header_values
@@ -19,6 +20,8 @@ FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 def observe_request(exchange: Exchange, book: Rulebook, people: People = NOBODY) -> Observed:
     """What the request alone says; judging can start with this. `people` are the auditor's test personas."""
+    if probe.is_report(exchange):
+        return _probed(exchange, book)
     classified = classify(exchange, book)
     if not exchange.host:
         return Observed(category="other")
@@ -45,6 +48,8 @@ def observe_request(exchange: Exchange, book: Rulebook, people: People = NOBODY)
 def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY) -> Observed:
     """What the response adds: rows with the ids of the request's replace them."""
     response = exchange.response
+    if probe.is_report(exchange):
+        return Observed(category=probe.CATEGORY)
     classified = classify(exchange, book)
     if response is None or not exchange.host:
         return Observed(category=classified.category)
@@ -61,6 +66,17 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
         hits=completed(exchange, made, book),
         settings=disclosed(exchange, made, book),
         signals=response_signals(exchange, book, category=classified.category, own_site=_is_anywhere(classified)),
+    )
+
+
+def _probed(exchange: Exchange, book: Rulebook) -> Observed:
+    """A report of the probe: the site's own jar, and what the page's script saw beside it."""
+    found = probe.items(exchange)
+    own = request_signals(exchange, book, category=probe.CATEGORY, document=False, own_site=True)
+    return Observed(
+        category=probe.CATEGORY,
+        first_party=probe.probe_jar(exchange, found),
+        signals=(*own, *probe.probe_signals(exchange, found, book)) if found else (),
     )
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import Judgement
+from pixelwitness.consent.probe import CATEGORY
 from pixelwitness.consent.read import claimed_cookies
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
@@ -26,6 +27,9 @@ from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 
 DEFAULT_REGIMES = ("eu", "us-ca")
+OWN_HOST = "pixelwitness.local"
+"""Where the add-on shows its own page, which is no traffic of anybody's."""
+NOT_TRAFFIC = frozenset({OWN_HOST, "mitm.it"})
 
 
 def now() -> int:
@@ -52,21 +56,23 @@ def _version(package: str) -> str:
 
 @dataclass(frozen=True)
 class Scope:
-    """Which hosts are the auditor's business; empty: all."""
+    """Which hosts and apps (by package or bundle id) are the auditor's business; empty: all."""
 
     hosts: tuple[str, ...] = ()
 
     def covers(self, exchange: Exchange) -> bool:
-        """Whether an exchange is a host's in scope, or belongs to a page of one."""
+        """Whether an exchange is a host's in scope, or belongs to a page of one. The proxy's own pages never are."""
+        if exchange.host in NOT_TRAFFIC:
+            return False
         if not self.hosts:
             return True
         named = [exchange.host, host_of(page_of(exchange)), host_of(exchange.fields.get("origin"))]
         return any(self._in(host) for host in named if host)
 
     def covers_hit(self, observed: Observed) -> bool:
-        """Whether a message names a page in scope in its payload."""
+        """Whether a message names a page or an app in scope in its payload."""
         pages = [host_of(url) for hit in observed.hits for url in (hit.page_url, hit.page_referrer)]
-        return any(self._in(host) for host in pages if host)
+        return any(self._in(name) for name in (*pages, *(hit.app_id for hit in observed.hits)) if name)
 
     def _in(self, host: str) -> bool:
         return any(host == h or host.endswith("." + h) for h in self.hosts)
@@ -111,7 +117,8 @@ def request_record(exchange: Exchange, lens: Lens, tally: Tally, capture: str = 
     observed = observe_request(exchange, lens.book, lens.people)
     if not lens.scope.covers(exchange) and not lens.scope.covers_hit(observed):
         return None
-    tally.add(exchange, observed.category)
+    if observed.category != CATEGORY:
+        tally.add(exchange, observed.category)
     if not speaks(observed):
         return None
     return Record("request", observed, exchange.started_at, exchange, capture=capture)

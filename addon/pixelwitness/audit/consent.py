@@ -15,7 +15,7 @@ from typing import Literal
 
 from pixelwitness.audit.clock import ClientClock
 from pixelwitness.audit.session import Session
-from pixelwitness.audit.timeline import CHOICES, AtMoment, Evidence, at_moment, settle
+from pixelwitness.audit.timeline import CHOICES, AtMoment, Evidence, at_moment, by_client_time, settle
 from pixelwitness.observations import FirstParty, Level, Signal
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Judging
@@ -114,13 +114,18 @@ class ConsentTimeline:
     """Answers what was in force at any moment of one session."""
 
     def __init__(self, session: Session, book: Rulebook) -> None:
-        self._rules = book.judging
+        self._rules, self._clock = book.judging, session.clock
         self._stretches = [_stretch(session, book, start, end) for start, end in _bounds(session)]
 
-    def at(self, moment: int, host: str | None = None) -> ConsentAt:
-        """The consent in force at a moment (milliseconds), for a page on a host of the property."""
+    def at(self, moment: int, host: str | None = None, client_time: int | None = None) -> ConsentAt:
+        """The consent in force at a moment (milliseconds), for a page on a host of the property.
+
+        `client_time` is the client's own time of what arrived at that moment, where it says one.
+        """
+        client_time = self._credible(moment, client_time)
         stretch = next((s for s in reversed(self._stretches) if s.start <= moment), self._stretches[0])
-        readings = [(s, r) for s in stretch.systems if (r := _read(s, moment, host, self._rules)) is not None]
+        said = [(s, _read(s, moment, host, self._rules, client_time)) for s in stretch.systems]
+        readings = [(s, r) for s, r in said if r is not None]
         primary = [(s, r) for s, r in readings if r.level != "tcf"] or readings
         # Before it was seen loading, a system of which nothing had been seen was not there yet.
         there = [(s, r) for s, r in primary if s.begins is None or moment >= min(s.begins, s.first_seen)]
@@ -132,6 +137,14 @@ class ConsentTimeline:
         aside = tuple(s for _, r in readings if r not in used for s in r.signals)
         return replace(merged, set_aside=(*merged.set_aside, *aside, *stretch.stale_signals), store=True)
 
+    def _credible(self, moment: int, client_time: int | None) -> int | None:
+        """A client's time that can be true of something that arrived at a moment; else None."""
+        if client_time is None:
+            return None
+        late = moment - (client_time - self._clock.whole.offset)
+        early = self._rules.least_clock_error_ms + self._clock.whole.uncertainty
+        return client_time if -early <= late <= self._rules.longest_send_ms else None
+
     @property
     def stale(self) -> tuple[str, ...]:
         """Consent systems whose cookies were seen and set aside: another one was seen loading."""
@@ -141,6 +154,11 @@ class ConsentTimeline:
 def _of_consent(signal: Signal) -> bool:
     """Whether a signal is about consent, and not an opt-out or Google's own mode, which decide nothing here."""
     return signal.opt_out_kind is None and signal.source != "google" and (signal.source in LOADING or _speaks(signal))
+
+
+def _answers_in_page(signal: Signal) -> bool:
+    """Whether a system's own JavaScript interface answered the probe: then it runs, as surely as if it were loaded."""
+    return signal.source == "probe" and signal.level != "tcf" and signal.detail.get("probe", {}).get("kind") == "api"
 
 
 def _bounds(session: Session) -> list[tuple[int, int | None]]:
@@ -158,7 +176,7 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
     signals = [s for s in session.signals if within(s.observed_at) and _of_consent(s)]
     marks = [m for m in session.marks if within(m.observed_at)]
     requests = [f for f in session.first_party if within(f.at)]
-    loaded = {s.cmp for s in signals if s.source in LOADING and s.cmp}
+    loaded = {s.cmp for s in signals if s.cmp and (s.source in LOADING or _answers_in_page(s))}
     with_cookie = {s.cmp for s in signals if s.cmp and s.source not in LOADING}
     named = loaded or with_cookie
     tcf = {s.cmp for s in signals if s.cmp and s.level == "tcf"} - loaded
@@ -208,11 +226,14 @@ def evidence_of(signal: Signal, client_clock: ClientClock, rules: Judging) -> Ev
     seen = signal.observed_at
     since: int | None = None
     by = seen
+    on_client: tuple[int, int] | None = None
     resolution = int(signal.detail.get("resolution_ms", 0) or 0)
     if signal.source == "mark" and written:
         # People act first and note it then.
         error = max(rules.least_clock_error_ms, resolution)
         since, by = seen - max(error, rules.mark_lag_ms), seen + error
+    elif signal.source == "probe":
+        written, since, by, on_client = _probed(signal, client_clock)
     elif written:
         # A call follows the click, and a beacon sent before the click may arrive after the call.
         since, by = seen - rules.least_clock_error_ms, seen + rules.least_clock_error_ms
@@ -242,7 +263,29 @@ def evidence_of(signal: Signal, client_clock: ClientClock, rules: Judging) -> Ev
         host=signal.host,
         choice_made=signal.choice_made,
         stamp=stamp,
+        on_client=on_client,
     )
+
+
+def _probed(signal: Signal, client_clock: ClientClock) -> tuple[bool, int | None, int, tuple[int, int] | None]:
+    """What the probe saw: whether it was an act, since when and by when in the recorder's time, and in the client's.
+
+    A change happened between `since` and `at` of the client; what was found when the page was first looked at had been
+    in force since its own stamp, or since nobody knows when.
+    """
+    probe = signal.detail.get("probe", {})
+    seen, at, began = signal.observed_at, probe.get("at"), probe.get("since")
+    if not isinstance(at, int) or not isinstance(began, int):
+        return False, None, seen, None
+    clock = client_clock.near(seen, at)
+    if probe.get("act"):
+        # Only a choice is an act: a pre-choice form that a system writes is a state like any other.
+        chosen = signal.state in ("granted", "denied")
+        return chosen, min(clock.earliest(began), seen), min(seen, clock.latest(at)), (began, at)
+    stamp = signal.effective_at
+    if stamp is not None and signal.state != "unanswered" and clock.earliest(stamp) <= seen:
+        return False, clock.earliest(stamp), min(seen, clock.latest(stamp)), None
+    return False, None, seen, None
 
 
 def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System:
@@ -355,8 +398,9 @@ def _add_absences(
     """
     if not _keeps_cookie(system.id, book):
         return
-    shown = {s.exchange_id for s in signals if s.source in ("cookie", "set_cookie")}
-    hosts = {s.host for s in signals if s.source in ("cookie", "set_cookie")} or pages
+    jars = ("cookie", "set_cookie", "probe")
+    shown = {s.exchange_id for s in signals if s.source in jars}
+    hosts = {s.host for s in signals if s.source in jars} or pages
     begins = system.begins if system.begins is not None else -(2**62)
     # A renamed cookie of this very system looks home-made: then its absence proves nothing.
     home_made = {s.exchange_id for s in generic}
@@ -449,13 +493,18 @@ def _why_silent(
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def _read(system: System, moment: int, host: str | None, rules: Judging) -> ConsentAt | None:
+def _read(
+    system: System, moment: int, host: str | None, rules: Judging, client_time: int | None = None
+) -> ConsentAt | None:
     """What one system says at a moment: by its most specific level that says anything."""
     fallback: ConsentAt | None = None
     for level in LEVELS:
         settled = system.settled(level, host)
         if not settled:
             continue
+        if client_time is not None and any(e.on_client for e in settled):
+            near = rules.least_clock_error_ms
+            settled = settle([by_client_time(e, moment, client_time, near) for e in settled])
         reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
         result = _result(system, level, reading, settled, host)
         if len(result.possible) < len(CHOICES):

@@ -130,7 +130,7 @@ def _judge_session(
     for view in session.page_views:
         _judge_view(view, session, consent, opt_outs, notes)
     for hit, place in session.hits:
-        at = consent.at(hit.occurred_at, host_of(place.page))
+        at = consent.at(hit.occurred_at, host_of(place.page), hit.event_time)
         out = opt_outs.at_hit(hit, place.page)
         case = _Case(hit, place, at, out, copies.get(hit.id), _confidence(place, at))
         _judge_hit(case, session, regimes, book, named, applies, names, notes)

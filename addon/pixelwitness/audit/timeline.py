@@ -44,6 +44,8 @@ class Evidence:
     client (a private window, two profiles), of which nothing tells whose a request is."""
     stamp: int | None = None
     """The moment to name in a sentence: the stamp in the recorder's time, else when it was seen."""
+    on_client: tuple[int, int] | None = None
+    """On the client's own clock: when at the earliest, and by when, it had come into force (the probe tells)."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,24 @@ def settle(evidence: Sequence[Evidence]) -> list[Evidence]:
     acts = [e for e in evidence if e.written]
     settled = sorted(
         (_undated(e, seen) if _contradicted(e, seen, acts) else _narrowed(e, seen) for e in evidence),
-        key=lambda e: (e.by, e.seen, e.signal),
+        key=lambda e: (e.by, e.seen, e.on_client or (0, 0), e.signal),
     )
     return [e for i, e in enumerate(settled) if not _inside_run(settled, i)]
+
+
+def by_client_time(e: Evidence, at: int, client_time: int, near: int) -> Evidence:
+    """Evidence with a client's own time, ordered against something that the same client stamped with `client_time`
+    and that arrived at `at`: one clock needs no correction. What was made before the change began but arrived within
+    `near` milliseconds of its report may have waited to be sent: both orders stay possible.
+    """
+    if e.on_client is None:
+        return e
+    since, by = e.on_client
+    if client_time >= by:
+        return replace(e, since=None if e.since is None else min(e.since, at), by=min(e.by, at))
+    if client_time < since and e.seen - at > near:
+        return replace(e, since=None if e.since is None else max(e.since, at + 1), by=max(e.by, at + 1))
+    return replace(e, since=at if e.since is None else min(e.since, at), by=at + 1)
 
 
 def _undated(e: Evidence, seen: dict[Value, list[int]]) -> Evidence:

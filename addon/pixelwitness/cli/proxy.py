@@ -9,6 +9,7 @@ import click
 
 from pixelwitness.cli.common import (
     KEEPING,
+    UsableError,
     db_option,
     identity_option,
     keep_plaintext_option,
@@ -29,8 +30,9 @@ from pixelwitness.cli.common import (
     show_default=True,
     help="Which of mitmproxy's faces.",
 )
+@click.option("--web", is_flag=True, help="The same as --ui web.")
 @click.option("--listen-host", default="127.0.0.1", show_default=True, help="A phone needs this machine's own address.")
-@click.option("--port", type=int, default=8080, show_default=True, help="Where the proxy listens.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Where the proxy listens.")
 @db_option
 @regime_option
 @rules_option
@@ -38,18 +40,35 @@ from pixelwitness.cli.common import (
 @identity_option
 @keep_plaintext_option
 @max_body_option
+@click.option(
+    "--client-name", multiple=True, help="A client's name: 10.0.0.2=pixel-8, or a proxy user or mode instead."
+)
+@click.option("--gpc", is_flag=True, help="Add Global Privacy Control to every client's requests and pages.")
+@click.option("--gpc-for", multiple=True, metavar="CLIENT", help="The same, for this client only.")
+@click.option("--probe", is_flag=True, help="Put the consent probe into every client's pages. It changes the pages.")
+@click.option("--probe-for", multiple=True, metavar="CLIENT", help="The same, for this client only.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY OPTIONS...]")
 def proxy(
-    ui: str, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
-    scope: tuple[str, ...], identity: Path | None, keep_plaintext: bool, max_body: int, more: tuple[str, ...],
+    ui: str, web: bool, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
+    scope: tuple[str, ...], identity: Path | None, keep_plaintext: bool, max_body: int, client_name: tuple[str, ...],
+    gpc: bool, gpc_for: tuple[str, ...], probe: bool, probe_for: tuple[str, ...], more: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Audit live: mitmproxy with the add-on. Point a browser or a phone at it."""
+    """Audit live: mitmproxy with the add-on. Point a browser or a phone at it.
+
+    Start with --scope: what else the device sends is not the audit's business. http://pixelwitness.local/ through the
+    proxy shows what is still to be seen.
+    """
     _, book = regimes_and_rules(regime, rules)
     personas(identity, book)
     if keep_plaintext:
         click.echo(KEEPING, err=True)
+    from pixelwitness.proxy.clients import Names
     from pixelwitness.proxy.master import run
 
+    try:
+        Names.of(client_name)
+    except ValueError as error:
+        raise UsableError(f"--client-name: {error}") from error
     settings = {
         "pixelwitness_db": str(db),
         "pixelwitness_regimes": list(regime),
@@ -58,7 +77,10 @@ def proxy(
         "pixelwitness_identity": str(identity) if identity else "",
         "pixelwitness_keep_plaintext": keep_plaintext,
         "pixelwitness_max_body": max_body,
+        "pixelwitness_client_names": list(client_name),
+        "pixelwitness_gpc": ["all"] if gpc else list(gpc_for),
+        "pixelwitness_probe": ["all"] if probe else list(probe_for),
         "listen_host": listen_host,
         "listen_port": port,
     }
-    sys.exit(run(ui, settings, list(more)))
+    sys.exit(run("web" if web else ui, settings, list(more)))

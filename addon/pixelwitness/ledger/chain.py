@@ -16,7 +16,18 @@ GENESIS = "0" * 64
 VERSION = "pixelwitness-2"
 """How an observation is digested; it stands in the digest itself."""
 DOCUMENTS = frozenset(
-    {"observed", "meta", "counts", "request_headers", "response_headers", "run", "end", "judgement", "joined"}
+    {
+        "observed",
+        "meta",
+        "counts",
+        "request_headers",
+        "response_headers",
+        "run",
+        "end",
+        "settings",
+        "judgement",
+        "joined",
+    }
 )
 """Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""
 TEXTS = frozenset({"request_line", "status_line"})

@@ -142,8 +142,15 @@ class Ledger:
             id_ = f"{run_id}.judgement.{secrets.token_hex(4)}"
             self._append(run_id, [_New("judgement", id_, at, (fact("judgement", facts, self.leaf),))])
 
+    def note_settings(self, run_id: str, settings: dict[str, Any], at: int) -> None:
+        """Puts on the record that a live run goes on with other settings."""
+        with self.writing():
+            number = len(list(self.facts("settings", run_id)))
+            part = fact("settings", {**settings, "number": number}, self.leaf)
+            self._append(run_id, [_New("settings", f"{run_id}.settings.{number}", at, (part,))])
+
     def facts(self, kind: str, *run_ids: str) -> Iterable[dict[str, Any]]:
-        """What runs say of themselves: `run`, `end`, `judgement` or `joined`, in order."""
+        """What runs say of themselves: `run`, `end`, `settings`, `judgement` or `joined`, in order."""
         marks = ",".join("?" * len(run_ids))
         query = f"""
             select p.content from observations o join observation_parts p

@@ -61,9 +61,14 @@ def _say(settings: dict[str, Any]) -> None:
         f"  1. Set the browser's HTTP and HTTPS proxy to {where}",
         "  2. In that browser open http://mitm.it and install the certificate authority (or take",
         "     mitmproxy-ca-cert.pem from ~/.mitmproxy)",
-        f'  3. Say what you do: pixelwitness mark "clicked reject" --db {settings["pixelwitness_db"]}',
+        "  3. Open http://pixelwitness.local/ in it: what is still to be seen, and buttons to say what you click",
+        f'     (or in another terminal: pixelwitness mark "clicked reject" --db {settings["pixelwitness_db"]})',
         f"  Ctrl-C stops and judges; then: pixelwitness report {settings['pixelwitness_db']}",
     ]
+    if not settings["pixelwitness_scope"]:
+        lines.append("  Everything that the device sends is recorded: --scope shop.example keeps the rest out.")
+    if settings["pixelwitness_gpc"] or settings["pixelwitness_probe"]:
+        lines.append("  --gpc and --probe change requests and pages; what they change is on the record.")
     if settings["listen_host"] not in ("127.0.0.1", "localhost", "::1"):
         lines.append("  Everybody who reaches this address can use the proxy: add --proxyauth any, or a firewall.")
     print("\n".join(lines), file=sys.stderr)

@@ -14,6 +14,7 @@ from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Judgin
 from pixelwitness.rulebook.load import RuleError, SourcedRule, as_rule, default_rules_dir, rule_files
 from pixelwitness.rulebook.parsed import parsed_rules
 from pixelwitness.rulebook.pixels import PixelRule
+from pixelwitness.rulebook.probe import ProbeRule
 from pixelwitness.rulebook.traffic import TrafficRule
 
 __all__ = ["RuleError", "Rulebook", "load_rulebook"]
@@ -36,6 +37,8 @@ def model_for(relative: str) -> type[SourcedRule]:
         return IdentityRules
     if folder == "consent":
         return ConsentRule
+    if folder == "probe":
+        return ProbeRule
     if folder.startswith("pixels/"):
         return PixelRule
     raise RuleError(f"{relative}: no rules belong here; see docs/rules.md for the folders")
@@ -48,6 +51,7 @@ class Rulebook:
     traffic: tuple[TrafficRule, ...]
     pixels: tuple[PixelRule, ...]
     consent: tuple[ConsentRule, ...]
+    probe: tuple[ProbeRule, ...]
     regimes: dict[str, Regime]
     findings: dict[str, Finding]
     blind_spots: dict[str, BlindSpotRule]
@@ -80,6 +84,7 @@ def _load(directories: tuple[Path, ...]) -> Rulebook:
         traffic=tuple(r for r in rules if isinstance(r, TrafficRule)),
         pixels=tuple(r for r in rules if isinstance(r, PixelRule)),
         consent=tuple(r for r in rules if isinstance(r, ConsentRule)),
+        probe=tuple(r for r in rules if isinstance(r, ProbeRule)),
         regimes={r.id: r for r in rules if isinstance(r, Regime)},
         findings={r.id: r for r in rules if isinstance(r, Finding)},
         blind_spots={k: v for r in rules if isinstance(r, BlindSpots) for k, v in r.blind_spots.items()},

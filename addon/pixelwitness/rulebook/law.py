@@ -136,6 +136,8 @@ class Judging(SourcedRule):
     mark_lag_ms: int
     """How long after the act an auditor's mark may be set."""
     answer_holds_days: int
+    longest_send_ms: int
+    """How long after its own time stamp a message may arrive for the stamp to be its time of sending."""
     preflight_window_ms: int
     copy_window_ms: int
     never_sent: tuple[str, ...]

@@ -12,6 +12,8 @@ from pixelwitness.exchange import BodyState, Exchange, Headers, Response, millis
 from pixelwitness.sources import CaptureError, ReadNote
 from pixelwitness.sources.content import decode
 
+ADDED = "pixelwitness_added"
+"""The key of a flow's metadata that names the request headers which the add-on itself added."""
 TEXTUAL = ("text/", "json", "javascript", "xml", "x-www-form-urlencoded")
 
 
@@ -25,10 +27,8 @@ def client_of(one: flow.Flow) -> str:
     return "|".join(part for part in parts if part) or "unknown client"
 
 
-def exchange_from_flow(
-    one: http.HTTPFlow, *, with_response: bool = True, own_headers: tuple[str, ...] = ()
-) -> Exchange:
-    """A flow as an exchange. `own_headers` are the request headers that the proxy itself added."""
+def exchange_from_flow(one: http.HTTPFlow, *, with_response: bool = True) -> Exchange:
+    """A flow as an exchange. Which request headers the add-on itself added stands in the flow's metadata."""
     request = one.request
     headers = _headers(request.headers)
     body, state = _body(request.raw_content, request.headers.get("content-encoding", ""))
@@ -45,8 +45,12 @@ def exchange_from_flow(
         body_state=state,
         response=response,
         error=one.error.msg if one.error else None,
-        added_headers=own_headers,
+        added_headers=_added(one.metadata.get(ADDED)),
     )
+
+
+def _added(names: object) -> tuple[str, ...]:
+    return tuple(n.lower() for n in names if isinstance(n, str)) if isinstance(names, list | tuple) else ()
 
 
 def _response(response: http.Response) -> Response:
