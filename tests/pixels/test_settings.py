@@ -105,6 +105,7 @@ def test_a_pixel_and_its_changes() -> None:
         START + 100,
         START + 3000,
     )
+    assert record.hits == 4  # three loaders, of which the responses add something, and one message
     assert [s.automatic_matching for s in record.history] == [("auto_email",), ("auto_email", "auto_phone_number")]
     assert judged(har(exchanges)).pixels == (record,)
 

@@ -20,16 +20,18 @@ def pixel_records(
     hits: Sequence[Hit], settings: Sequence[PixelSettings], properties: Mapping[str, str | None], book: Rulebook
 ) -> tuple[PixelRecord, ...]:
     """One record per property and pixel code, in that order. `properties` are those of the hits, by hit id."""
-    seen: dict[tuple[str, str, str], list[Hit]] = defaultdict(list)
+    seen: dict[tuple[str, str, str], dict[str, Hit]] = defaultdict(dict)
     said: dict[tuple[str, str, str], list[PixelSettings]] = defaultdict(list)
     for hit in hits:
         for code in hit.pixel_codes:
-            seen[properties.get(hit.id) or "", hit.vendor, code].append(hit)
+            # A hit whose response added something stands in the rows twice: the later one holds all of it.
+            seen[properties.get(hit.id) or "", hit.vendor, code][hit.id] = hit
     for one in sorted(settings, key=lambda s: (s.at, s.id)):
         said[properties.get(one.hit_id) or "", one.vendor, one.code].append(one)
     records = []
     for prop, vendor, code in sorted({*seen, *said}):
-        times = [h.occurred_at for h in seen[prop, vendor, code]] + [s.at for s in said[prop, vendor, code]]
+        own = list(seen[prop, vendor, code].values())
+        times = [h.occurred_at for h in own] + [s.at for s in said[prop, vendor, code]]
         records.append(
             PixelRecord(
                 property=prop or None,
@@ -38,8 +40,8 @@ def pixel_records(
                 created_at=vendor_of(book, vendor).code_created_at(code),
                 first_seen=min(times),
                 last_seen=max(times),
-                hits=len(seen[prop, vendor, code]),
-                matched=any(i.collected in USED for h in seen[prop, vendor, code] for i in h.matching),
+                hits=len(own),
+                matched=any(i.collected in USED for h in own for i in h.matching),
                 history=tuple(_changes(said[prop, vendor, code])),
             )
         )
