@@ -56,7 +56,8 @@ def _index(book: Rulebook) -> _Index:
 
     @lru_cache(20_000)
     def by_host(host: str, path: str) -> Classified | None:
-        for pixel, endpoint in endpoints.lookup(host):
+        # A described path of a whole domain comes before "every other path" of one of its hosts.
+        for pixel, endpoint in sorted(endpoints.lookup(host), key=lambda found: not found[1].paths):
             if endpoint.covers_path(path):
                 return Classified(endpoint.category, endpoint, pixel)
         for rule in cmps.lookup(host):

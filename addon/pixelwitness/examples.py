@@ -20,6 +20,7 @@ from pixelwitness.consent.reading import Reading
 from pixelwitness.consent.reports import REPORTED
 from pixelwitness.exchange import Exchange, from_iso
 from pixelwitness.pixels.decode import hits
+from pixelwitness.pixels.tiktok.meanings import meaning
 from pixelwitness.rulebook import Rulebook, load_rulebook, model_for
 from pixelwitness.rulebook.consent import ConsentExample, ConsentRule
 from pixelwitness.rulebook.law import BlindSpots, Finding, Judging, Regime, in_force, severity_of
@@ -235,6 +236,8 @@ def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
             yield from _differs(
                 ("examples", i), "event", rule.renames.get(case["event"], case["event"]), case["expect"]
             )
+        if "path" in case:
+            yield from _differs(("examples", i), "means", meaning(case["path"], rule.fields) or "", case["means"])
         if "code" in case:
             valid = bool(re.fullmatch(rule.pixel_code or "(?!)", case["code"]))
             yield from _differs(("examples", i), "valid", valid, case["valid"] == "yes")

@@ -37,9 +37,11 @@ class Identifier(Observation):
 
     `field` is the path in the payload (`context.user.email`), `name` the attribute (`email`, `phone_number`,
     `external_id`, `anonymous_id`, ...), `form` how it was written (`sha256_hex`, `sha256_base64url`, `md5`, `sha1`,
-    `placeholder_hash`, `plaintext`, `malformed`, `other`), `collected` how it was obtained (`manual`, `automatic`,
+    `sha512`, `placeholder_hash`, `placeholder` (`null`, `undefined` and the like in clear), `plaintext`, `malformed`,
+    `other`), `collected` how it was obtained (`manual`, `automatic`,
     `event_builder`, `first_party_cookie`, `third_party_cookie`, `click_id`, `suggested`, `device`, `elsewhere`: a test
-    persona's hash where no identity field is known).
+    persona's hash, or a hash under a name that says e-mail or telephone, where no identity field is known; `unknown`: a
+    field of the person's object that no rule knows).
     """
 
     field: str
@@ -116,7 +118,7 @@ class Hit(Observation):
     event_id: str | None = None
     method: str
     transport: str
-    """`script`, `beacon`, `image`, `fetch`, `app`, `navigation`, `preflight`."""
+    """`script`, `beacon`, `image`, `fetch`, `app`, `server` (a server's own call), `navigation`, `preflight`."""
     request_url: str
     host: str
     first_party_host: bool = False
@@ -154,10 +156,17 @@ class Hit(Observation):
     @property
     def matching(self) -> tuple[Identifier, ...]:
         """The advanced-matching fields: what the site or the pixel handed over about the person."""
-        return tuple(i for i in self.identifiers if i.collected in MATCHING)
+        return tuple(i for i in self.identifiers if is_matching(i))
 
 
 MATCHING = frozenset({"manual", "automatic", "event_builder", "suggested", "elsewhere"})
+NOTHING = frozenset({"placeholder", "placeholder_hash"})
+"""Forms of a field that is filled and says nothing about anybody."""
+
+
+def is_matching(one: Identifier) -> bool:
+    """Whether an identity field hands something over about the person: a hash of the empty text does not."""
+    return one.collected in MATCHING and one.form not in NOTHING
 
 
 class Signal(Observation):

@@ -57,6 +57,21 @@ def test_a_bare_number_is_a_phone_only_under_a_name_that_says_so() -> None:
     assert mask_json({"phone": 2133734253}) == {"phone": "[masked:phone]"}
 
 
+@pytest.mark.parametrize(
+    "name", ["handy", "contactNumber", "telefono", "tel_nr", "whatsapp_number", "mobil", "billing[celular]"]
+)
+def test_names_that_say_telephone(name: str) -> None:
+    assert [p.kind for p in find({name: "015112345678"}, "")] == ["phone"]
+    assert [p.kind for p in find(f"https://www.shop.example/?{name}=015112345678", "")] == ["phone"]
+
+
+@pytest.mark.parametrize(
+    "name", ["mobile_orders", "handyman", "contact_id", "phone_case", "hotel", "excellent", "cellar_no"]
+)
+def test_names_that_do_not(name: str) -> None:
+    assert find({name: "015112345678"}, "") == []
+
+
 def test_headers_never_keep_credentials_or_unclaimed_cookies() -> None:
     headers = (("Authorization", "Bearer x"), ("Cookie", "sid=secret; OptanonConsent=a=1"), ("Referer", f"https://x/?{EMAIL}"),
                ("Set-Cookie", "sid=secret; Path=/"))  # fmt: skip

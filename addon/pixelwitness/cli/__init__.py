@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "The whole story of one violation or hit.",
     "explore": "Look around in a ledger with Datasette.",
     "consent": "Say what a cookie header, a cookie, a URL or a consent string says.",
+    "decode": "Explain one request: a body, a URL, a raw request, a cURL command.",
     "export-evidence": "One violation as a zip file that a third party can check.",
     "mark": 'Note what you do: "fresh profile", "nothing clicked", "clicked reject".',
     "proxy": "Audit live: mitmproxy with the add-on.",

@@ -25,7 +25,19 @@ LEAST_DIGITS = 9
 """The same for telephone numbers: seven digits in a row are many things."""
 LEAST_MASKED = 3
 """Characters that a value must have to be masked inside longer texts: a state's two letters tell nobody."""
-TOKEN = re.compile(r"[A-Za-z0-9+/_-]{22,128}={0,2}")
+TOKENS = (
+    re.compile(r"[A-Za-z0-9+/_-]{22,128}={0,2}"),
+    # A slash, a hyphen or an underscore may be part of the token or stand beside it.
+    re.compile(r"[A-Za-z0-9+_-]{22,128}={0,2}"),
+    re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{32,128}(?![0-9A-Fa-f])"),
+)
+HEX_DIGEST = re.compile(rb"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
+LABEL = re.compile(
+    r"(?:(?:0x|\\x)(?=(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})\Z)|sha-?(?:256|512|1)[:=$_-]|md5[:=$_-])",
+    re.I,
+)
+"""What is written before a digest to say what it is."""
+PUNCTUATED = re.compile(r"\s*\+?[\d\s().\-/]{7,30}")
 
 
 class Match(NamedTuple):
@@ -71,17 +83,23 @@ class People:
         found = self.by_text.get(value) or self.by_text.get(value.strip().lower(), ())
         if not found and (digest := digest_of(value)) is not None:
             found = self.by_digest.get(digest, ())
+        if not found and self.by_text and PUNCTUATED.fullmatch(value):
+            digits = re.sub(r"\D", "", value)
+            found = self.by_text.get(f"+{digits}", ()) if "+" in value else self.by_text.get(digits, ())
         return _one(found)
 
     def hashes_in(self, text: str) -> Iterator[Found]:
         """Digests of personas inside a longer text."""
         if not self.by_digest:
             return
-        for token in TOKEN.finditer(text):
-            digest = digest_of(token[0])
-            match = _one(self.by_digest.get(digest, ())) if digest is not None else None
-            if match is not None:
-                yield Found(*token.span(), match)
+        done: set[tuple[int, int]] = set()
+        for shape in TOKENS:
+            for token in shape.finditer(text):
+                digest = digest_of(token[0]) if token.span() not in done else None
+                match = _one(self.by_digest.get(digest, ())) if digest is not None else None
+                if match is not None:
+                    done.add(token.span())
+                    yield Found(*token.span(), match)
 
     def clear_in(self, text: str, *, every: bool = False) -> Iterator[Found]:
         """Clear values of personas inside a longer text, as whole words; `every`: also those that tell nobody alone."""
@@ -112,18 +130,26 @@ def _one(found: Sequence[Match]) -> Match | None:
 
 
 def digest_of(value: str) -> bytes | None:
-    """The bytes of a digest written in hex, base64 or base64url, padded or not; None for anything else."""
-    text = value.strip()
+    """The bytes of a digest written in hex, base64 or base64url, padded or not, or as base64 of hex; else None."""
+    text = without_label(value)
     if len(text) % 2 == 0 and len(text) // 2 in SIZES and re.fullmatch(r"[0-9a-fA-F]+", text):
         return bytes.fromhex(text)
     bare = text.rstrip("=")
-    if len(bare) * 3 // 4 not in SIZES or not re.fullmatch(r"[A-Za-z0-9+/_-]+", bare):
+    if not re.fullmatch(r"[A-Za-z0-9+/_-]{22,172}", bare):
         return None
     try:
         raw = base64.b64decode(bare.translate(str.maketrans("-_", "+/")) + "=" * (-len(bare) % 4))
     except (binascii.Error, ValueError):
         return None  # letters and digits that are no base64 are no digest either
+    if HEX_DIGEST.fullmatch(raw):
+        return bytes.fromhex(raw.decode())
     return raw if len(raw) in SIZES else None
+
+
+def without_label(value: str) -> str:
+    """A digest without quotes, and without the name of its algorithm in front."""
+    text = value.strip().strip("\"'").strip()
+    return LABEL.sub("", text, count=1) if LABEL.match(text) else text
 
 
 def index(personas: Sequence[Persona], rules: IdentityRules) -> People:

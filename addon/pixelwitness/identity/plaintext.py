@@ -47,7 +47,10 @@ CALLING_CODE = (
 PHONE = re.compile(r"(?<![\w+])\+[1-9](?:[ .()/\-]{0,2}[0-9]){7,14}(?![\w])")
 E164 = re.compile(rf"(?:1[2-9]\d{{9}}|7\d{{10}}|(?!1|7){CALLING_CODE}\d{{4,13}})")
 TEL = re.compile(r"\b(?:tel|callto|sms):(\+?[(0-9][0-9 .()/\-]{5,22}[0-9])", re.I)
-PHONE_WORD = r"(?:phone|telephone|tel|telefon|mobile|msisdn|cellphone|cell)(?:[_ -]?(?:number|num|no|e164))?s?"
+PHONE_WORD = (
+    r"(?:(?:phone|telephone|tel|telefono|telefone|telefon|mobile|mobil|handy|celular|gsm|whatsapp|msisdn|cellphone|cell)"
+    r"(?:[_ -]?(?:number|numero|nummer|num|nr|no|e164))?s?|contact[_ -]?(?:number|no))"
+)
 PHONE_NAME = re.compile(rf"(?:.*[^a-z0-9])?{PHONE_WORD}\Z")
 NAMED = re.compile(r"([\w.%\[\]-]{2,80})=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\"")
 BARE_PHONE = re.compile(r"\+?[(0-9][0-9 .()/\-]{5,22}[0-9]")

@@ -62,6 +62,7 @@ def _emails(value: str, mail: IdentityRules) -> Iterator[tuple[str, str]]:
     yield value.lower(), "lower case, untrimmed"
     yield value.replace(" ", "", 1), "first space removed"
     yield value.replace(" ", "", 1).lower(), "first space removed, lower case"
+    yield from _edges(lower, trimmed)
     local, at, domain = lower.rpartition("@")
     if not at:
         return
@@ -76,6 +77,15 @@ def _emails(value: str, mail: IdentityRules) -> Iterator[tuple[str, str]]:
         if known != domain and _one_slip(domain, known):
             yield f"{local}@{known}", f"domain corrected to {known}"
             yield f"{bare.replace('.', '')}@{known}", f"domain corrected to {known}, without +tag and dots"
+
+
+def _edges(*texts: str) -> Iterator[tuple[str, str]]:
+    """What a keyboard adds and an app's client does not take off again (app SDKs hash the raw text)."""
+    for text in texts:
+        yield f"{text} ", "untrimmed: a space behind"
+        yield f" {text}", "untrimmed: a space before"
+        yield f"{text[:1].upper()}{text[1:]}", "first letter capital"
+        yield f"{text[:1].upper()}{text[1:]} ", "untrimmed: first letter capital, a space behind"
 
 
 def _one_slip(typed: str, meant: str) -> bool:
@@ -109,6 +119,7 @@ def _phones(value: str, country: str | None) -> Iterator[tuple[str, str]]:
     yield value.strip(), "trimmed"
     yield value, AS_TYPED
     yield re.sub(r"\s", "", value), "without spaces"
+    yield from _edges(value.strip(), typed)
     yield typed.lstrip("0"), "digits without leading zeros"
     significant = phonenumbers.national_significant_number(number) if number is not None else typed.lstrip("0")
     for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
@@ -151,6 +162,7 @@ def _words(value: str) -> Iterator[tuple[str, str]]:
     yield re.sub(r"\s", "", lower), "without spaces, lower case"
     yield "".join(c for c in lower if c.isalnum()), "letters and digits only, lower case"
     plain = "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
+    yield f"{trimmed} ", "untrimmed: a space behind"
     yield plain, "without accents, lower case"
     yield "".join(c for c in plain if c.isascii() and c.isalnum()), "ASCII letters and digits only, lower case"
 

@@ -15,11 +15,16 @@ from pixelwitness.observations import BlindSpot, Hit, HitKind, PixelSettings, Ti
 from pixelwitness.pixels.tiktok.hit import app_of, make_hit
 from pixelwitness.pixels.tiktok.loader import country, settings
 from pixelwitness.pixels.tiktok.paths import at_path
+from pixelwitness.pixels.tiktok.transport import flat
 from pixelwitness.pixels.tiktok.transport import message as decoded_message
 from pixelwitness.pixels.vendor import Vendor, vendor_of
 from pixelwitness.rulebook import Rulebook
 
 MAX_MESSAGES = 200
+FLAWS = {
+    "cut": "a body whose end is missing, read up to its last whole field: ",
+    "rest": "a body with text behind its message that could not be read: ",
+}
 type Made = tuple[tuple[Hit, ...], tuple[BlindSpot, ...]]
 
 
@@ -34,19 +39,23 @@ def hits(exchange: Exchange, classified: Classified, book: Rulebook, people: Peo
     anywhere = not endpoint.hosts
     if endpoint.decoder == "query":
         return _made(exchange, vendor, endpoint.kind, endpoint.tier, [None], people)
-    value = decoded_message(exchange)
-    messages = list(islice(_messages(value), MAX_MESSAGES + 1)) if value is not None else []
+    parsed = decoded_message(exchange)
+    messages: list[Any] = list(islice(_messages(parsed.value), MAX_MESSAGES + 1)) if parsed is not None else []
     if endpoint.decoder == "maybe" and not any(_is_pixel(m) for m in messages):
-        return _made(exchange, vendor, endpoint.kind, endpoint.tier, [None], people)
+        return _made(exchange, vendor, endpoint.kind, endpoint.tier, messages[:MAX_MESSAGES] or [None], people)
     if anywhere and not any(_is_pixel(m) for m in messages):
         likely = exchange.body is None and exchange.path.rstrip("/") in endpoint.likely_paths
         return (), (_spot(exchange, "first_party_unseen", exchange.host + exchange.path),) if likely else ()
+    if not messages and endpoint.decoder == "body" and (fields := flat(exchange)) is not None:
+        messages = [fields]
     if not messages:
         return _undecoded(exchange, vendor, endpoint.kind, people)
-    spots: tuple[BlindSpot, ...] = ()
+    spots: list[BlindSpot] = []
     if len(messages) > MAX_MESSAGES:
         messages = messages[:MAX_MESSAGES]
-        spots = (_spot(exchange, "body_cut", f"more than {MAX_MESSAGES} messages in one request"),)
+        spots.append(_spot(exchange, "body_cut", f"more than {MAX_MESSAGES} messages in one request"))
+    if parsed is not None and parsed.flaw is not None:
+        spots.append(_spot(exchange, "body_cut", FLAWS[parsed.flaw] + exchange.host + exchange.path))
     # A message where none is known to be expected is an event until its own fields say otherwise.
     kind = "event" if endpoint.decoder == "maybe" else endpoint.kind
     made, more = _made(exchange, vendor, kind, endpoint.tier, messages, people)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pixelwitness.identity.stamps import created_at
+from pixelwitness.identity.variants import ALGORITHMS
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.pixels import (
     ContentField,
@@ -15,8 +16,32 @@ from pixelwitness.rulebook.pixels import (
     LoaderKeys,
     MessageField,
     PixelCookie,
+    PixelRule,
     UrlIdentifier,
 )
+
+
+@dataclass(frozen=True)
+class Placeholders:
+    """What stands for nothing: texts in lower case, digests as bytes, and shapes."""
+
+    texts: frozenset[str]
+    digests: frozenset[bytes]
+    shape: re.Pattern[str] | None
+
+    def is_text(self, value: str) -> bool:
+        """Whether a clear text says nothing about anybody."""
+        return value.lower() in self.texts or (self.shape is not None and self.shape.fullmatch(value) is not None)
+
+
+def _placeholders(files: list[PixelRule]) -> Placeholders:
+    texts = {t for p in files for t in (*p.placeholders.values(), *p.placeholder_texts)}
+    spelt = {s for t in texts for s in (t, t.lower(), t.upper(), t.capitalize())}
+    hashed = {algorithm(s.encode()) for s in spelt for algorithm in ALGORITHMS.values()}
+    shape = next((p.placeholder_pattern for p in files if p.placeholder_pattern), None)
+    listed = {bytes.fromhex(digest) for p in files for digest in p.placeholders}
+    lower = frozenset(text.lower() for text in texts)
+    return Placeholders(lower, frozenset(hashed | listed), re.compile(shape) if shape else None)
 
 
 @dataclass(frozen=True)
@@ -30,7 +55,9 @@ class Vendor:
     identity: tuple[IdentityField, ...]
     cookies: tuple[PixelCookie, ...]
     url_identifiers: tuple[UrlIdentifier, ...]
-    placeholders: dict[str, str]
+    placeholders: Placeholders
+    person_objects: tuple[str, ...]
+    not_identity: frozenset[str]
     documented: dict[str, Documented]
     diagnostics: dict[str, str]
     collected: tuple[ContentField, ...]
@@ -63,7 +90,9 @@ def vendor_of(book: Rulebook, vendor: str) -> Vendor:
         identity=tuple(f for p in files for f in p.identity),
         cookies=tuple(c for p in files for c in p.cookies),
         url_identifiers=tuple(u for p in files for u in p.url_identifiers),
-        placeholders={k: v for p in files for k, v in p.placeholders.items()},
+        placeholders=_placeholders(files),
+        person_objects=tuple(o for p in files for o in p.person_objects),
+        not_identity=frozenset(n for p in files for n in p.not_identity),
         documented={k: v for p in files for k, v in p.documented.items()},
         diagnostics={k: v for p in files for k, v in p.diagnostics.items()},
         collected=tuple(c for p in files for c in p.collected),

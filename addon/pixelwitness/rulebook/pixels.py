@@ -37,6 +37,8 @@ class Endpoint(Rule):
     """For endpoints on any host: strings that all stand in the body or the query, plain or encoded."""
     likely_paths: tuple[str, ...] = ()
     """For endpoints on any host: paths on which a request whose body was not captured is probably one."""
+    told_by: tuple[str, ...] = ()
+    """Names at the top of a message by which a bare body, without its URL, goes here; the first rule counts."""
     tier: Tier = "contact"
     """The least that a request to it discloses."""
     examples: tuple[EndpointExample, ...]
@@ -152,7 +154,15 @@ class PixelRule(SourcedRule):
     identity: tuple[IdentityField, ...] = ()
     cookies: tuple[PixelCookie, ...] = ()
     placeholders: dict[str, str] = Field(default_factory=dict)
-    """Hashes that stand for nothing, with the text that they are of."""
+    """Hashes that stand for nothing, with the text that they are of: the vendor's client's own list."""
+    placeholder_texts: tuple[str, ...] = ()
+    """Further texts that stand for nothing, in clear (whatever their case) and hashed."""
+    placeholder_pattern: str | None = None
+    """Shapes of such texts: templates that were not filled in."""
+    person_objects: tuple[str, ...] = ()
+    """Paths of the objects that describe the person: a field in one that no rule knows is an unknown identity field."""
+    not_identity: tuple[str, ...] = ()
+    """Names in those objects that identify nobody."""
     url_identifiers: tuple[UrlIdentifier, ...] = ()
     documented: dict[str, Documented] = Field(default_factory=dict)
     """By attribute of a persona."""
@@ -171,7 +181,7 @@ class PixelRule(SourcedRule):
     examples: tuple[dict[str, str], ...] = ()
     """For files without endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`."""
 
-    @field_validator("pixel_code")
+    @field_validator("pixel_code", "placeholder_pattern")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value is not None:

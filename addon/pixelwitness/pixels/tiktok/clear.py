@@ -9,14 +9,35 @@ from typing import Any
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity import plaintext
-from pixelwitness.identity.people import Match, People
-from pixelwitness.observations import Identifier, Plaintext, Redaction
+from pixelwitness.identity.people import Match, People, digest_of
+from pixelwitness.observations import MATCHING, Identifier, Plaintext, Redaction
 from pixelwitness.pixels.tiktok.fields import attributed, form_of
 from pixelwitness.pixels.vendor import Vendor
 
 MAX_FINDINGS = 50
+MAX_UNREAD = 1_000_000
+"""Bytes of a body that is no message which are searched all the same."""
+FIELD_KINDS = {
+    "email": "email",
+    "phone_number": "phone",
+    "first_name": "name",
+    "last_name": "name",
+    "full_name": "name",
+}
+"""What clear text in a field that is meant for its hash is called."""
 KINDS = {"full_name": "name", "street": "address", "email": "email", "phone": "phone"}
 """What a persona's attribute is called as clear text; ids and user names are identifiers, not clear text."""
+
+
+MAX_DIGEST = 176
+QUERY_HASH = re.compile(r"(?<![\w.-])([\w.\[\]-]{2,60})=([0-9A-Za-z+/_-]{32,128}={0,2})(?![\w%])")
+PHONE_NAMES = frozenset({"phone", "phone_number", "phonenumber", "mobile", "tel", "ph", "msisdn"})
+NAMED_HASH = re.compile(
+    r"(?:^|[._?\[-])(?:(?:hashed|sha_?256|md5|sha1|user|customer|billing)_?)*"
+    r"(e_?mail(?:_?address)?|hem|em|phone_?(?:number)?|mobile|tel|ph|msisdn)"
+    r"(?:_?(?:sha_?256|sha1|md5|hash(?:ed)?|hex|lower))*\]?(?:\[\d+\])?$"
+)
+"""A name that says that its value is of an e-mail address or a telephone number; the whole last name, not a part."""
 
 
 @dataclass
@@ -53,6 +74,8 @@ def search(
         _scan(scan, referer, "referer", vendor, people)
     if message is not None:
         _scan(scan, _without_page_content(message), "", vendor, people)
+    elif exchange.body:
+        _scan(scan, exchange.body[:MAX_UNREAD].decode("utf-8", "replace"), "body", vendor, people)
     _from_fields(scan, found)
     known = {i.field for i in found}
     return Clear(
@@ -81,6 +104,7 @@ def _scan(scan: _Scan, value: Any, where: str, vendor: Vendor, people: People) -
                 scan.redactions.setdefault((path, mark[0]), made_mark)
         if people:
             _personas(scan, path, text, layers, vendor, people)
+        _named_hashes(scan, path, text, vendor)
 
 
 def _personas(scan: _Scan, path: str, text: str, layers: tuple[str, ...], vendor: Vendor, people: People) -> None:
@@ -100,8 +124,24 @@ def _personas(scan: _Scan, path: str, text: str, layers: tuple[str, ...], vendor
         _note_control(scan, path, match)
         if not match.control:
             value = text[start:end]
-            form = form_of(value, {}, hashed=True)
+            form = form_of(value, vendor.placeholders, hashed=True)
             scan.hashed.setdefault((path, match.attribute), _elsewhere(path, match, form, value, vendor))
+
+
+def _named_hashes(scan: _Scan, path: str, text: str, vendor: Vendor) -> None:
+    """Digests under a name that says what they are of: `hashed_email`, `?phone_sha256=`."""
+    found = [(path, text)] if len(text) <= MAX_DIGEST else []
+    found += [(f"{path}?{m[1]}", m[2]) for m in QUERY_HASH.finditer(text)] if "=" in text else []
+    for where, value in found:
+        named = NAMED_HASH.search(where.lower())
+        digest = digest_of(value) if named else None
+        if named is None or digest is None or digest in vendor.placeholders.digests:
+            continue
+        name = "phone_number" if named[1] in PHONE_NAMES else "email"
+        if not any(where == k[0] or path == k[0] for k in scan.hashed):
+            form = form_of(value, vendor.placeholders, hashed=True)
+            made = Identifier(field=where[:200], name=name, form=form, collected="elsewhere", value=value)
+            scan.hashed[where, name] = made
 
 
 def _note_control(scan: _Scan, path: str, match: Match | None) -> None:
@@ -111,7 +151,12 @@ def _note_control(scan: _Scan, path: str, match: Match | None) -> None:
 
 def _elsewhere(path: str, match: Match, form: str, value: str | None, vendor: Vendor) -> Identifier:
     return Identifier(
-        field=path, name=match.attribute, form=form, collected="elsewhere", value=value, **attributed(match, vendor)
+        field=path,
+        name=match.attribute,
+        form=form,
+        collected="elsewhere",
+        value=value,
+        **attributed(match, vendor, form),
     )
 
 
@@ -119,7 +164,7 @@ def _from_fields(scan: _Scan, found: Sequence[Identifier]) -> None:
     """Clear text in a field that is meant for hashes is clear text, in whatever spelling."""
     known = {(kind, where) for kind, where, _ in scan.clear}
     for i in found:
-        kind = {"email": "email", "phone_number": "phone"}.get(i.name)
+        kind = FIELD_KINDS.get(i.name) if i.collected in MATCHING else None
         if i.form == "plaintext" and kind and (kind, i.field) not in known:
             made = Plaintext(kind=kind, where=i.field, masked=i.value or "", persona=i.persona)
             scan.clear.setdefault((kind, i.field, ""), made)

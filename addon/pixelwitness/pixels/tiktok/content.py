@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pixelwitness.identity.layers import parse_json
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import Content
-from pixelwitness.pixels.tiktok.paths import at_path, leaves
+from pixelwitness.pixels.tiktok.meanings import through_json
+from pixelwitness.pixels.tiktok.paths import at_path
 from pixelwitness.pixels.vendor import Vendor
 from pixelwitness.rulebook.pixels import ContentField
 
@@ -48,7 +48,7 @@ def content(message: dict[str, Any] | None, vendor: Vendor) -> tuple[Content, ..
         value = at_path(message, rule.path)
         if rule.objects_only and not isinstance(value, dict | list):
             continue
-        for path, leaf in _through_json(value, rule.path):
+        for path, leaf in through_json(value, rule.path):
             if leaf in EMPTY:
                 continue
             if len(made) == MAX_LEAVES:
@@ -57,15 +57,6 @@ def content(message: dict[str, Any] | None, vendor: Vendor) -> tuple[Content, ..
             sample = mask_text(" ".join(text[: SAMPLE * 2].split()))[:SAMPLE]
             made.append(Content(field=path[:300], what=_what(path, vendor.collected), size=len(text), sample=sample))
     return tuple(made)
-
-
-def _through_json(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    for where, leaf in leaves(value, path):
-        inner = parse_json(leaf) if isinstance(leaf, str) and depth < 3 else None
-        if isinstance(inner, dict | list):
-            yield from _through_json(inner, where, depth + 1)
-        else:
-            yield where, leaf
 
 
 def _what(path: str, rules: tuple[ContentField, ...]) -> str:

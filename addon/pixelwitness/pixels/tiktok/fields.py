@@ -3,79 +3,128 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity import plaintext
-from pixelwitness.identity.people import Match, People
+from pixelwitness.identity.people import Match, People, digest_of, without_label
 from pixelwitness.identity.stamps import created_at
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import Identifier
-from pixelwitness.pixels.tiktok.paths import all_at, at_path
-from pixelwitness.pixels.vendor import Vendor
+from pixelwitness.pixels.tiktok.paths import all_at, at_path, leaves
+from pixelwitness.pixels.vendor import Placeholders, Vendor
 
-SHA512 = re.compile(r"[0-9a-fA-F]{128}")
-SHA256_HEX = re.compile(r"[0-9a-fA-F]{64}")
+SHAPES = (
+    ("sha256_hex", re.compile(r"[0-9a-fA-F]{64}")),
+    ("sha1", re.compile(r"[0-9a-fA-F]{40}")),
+    ("md5", re.compile(r"[0-9a-fA-F]{32}")),
+    ("sha512", re.compile(r"[0-9a-fA-F]{128}")),
+    ("other", re.compile(r"[0-9a-fA-F]{56}|[0-9a-fA-F]{96}")),  # SHA-224, SHA-384
+)
 SHA256_BASE64 = re.compile(r"[A-Za-z0-9_+/-]{43}=?")
-SHA1 = re.compile(r"[0-9a-fA-F]{40}")
-MD5 = re.compile(r"[0-9a-fA-F]{32}")
-NAME = re.compile(r"[^\W\d_]{2,30}(?:[ '-][^\W\d_]{1,30}){0,3}")
+NAME = re.compile(r"[^\W\d_]{1,30}\.?(?:[ .'\u2019-]{1,2}[^\W\d_]{1,30}\.?){0,5}")
+POSTAL = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9]{2,10}(?:[ -][A-Za-z0-9]{2,5})?")
 OPEN = ("manual", "automatic", "event_builder")
 """Collected so, a value that is no hash is a word in clear; else it is an opaque id."""
 SCRAMBLED = "SHA-256"
+MAX_UNKNOWN = 50
 
 
-def form_of(value: str, placeholders: dict[str, str], *, hashed: bool) -> str:
+def form_of(value: str, nothing: Placeholders, *, hashed: bool, name: str = "") -> str:
     """How a value is written. In a field that is meant for hashes everything else is clear text or malformed."""
-    text = value.strip()
-    if text.lower() in placeholders:
+    text = without_label(value)
+    digest = digest_of(text)
+    if digest is not None and digest in nothing.digests:
         return "placeholder_hash"
-    for name, shape in (("sha256_hex", SHA256_HEX), ("sha1", SHA1), ("md5", MD5), ("sha512", SHA512)):
+    if nothing.is_text(text):
+        return "placeholder"
+    for form, shape in SHAPES:
         if shape.fullmatch(text):
-            return name
+            return form
     if SHA256_BASE64.fullmatch(text) and any(c.isdigit() for c in text):
         return "sha256_base64url"
-    if plaintext.find(text, "") or (hashed and (plaintext.is_bare_phone(text) or NAME.fullmatch(text))):
-        return "plaintext"
-    return "malformed" if hashed else "plaintext"
+    if digest is not None and len(text) > 43:
+        return "other"  # base64 of a digest in hex, or of SHA-512
+    return "plaintext" if _is_clear(text, name, hashed=hashed) else "malformed" if hashed else "plaintext"
+
+
+def _is_clear(text: str, name: str, *, hashed: bool) -> bool:
+    if plaintext.find(text, ""):
+        return True
+    if not hashed:
+        return False
+    if name == "zip_code":
+        return POSTAL.fullmatch(text) is not None
+    return plaintext.is_bare_phone(text) or NAME.fullmatch(text) is not None
 
 
 def identifiers(message: Any, vendor: Vendor, people: People) -> Iterator[Identifier]:
-    """Every identity field of a message that holds something."""
+    """Every identity field of a message that holds something; then those that no rule knows."""
     for rule in vendor.identity:
-        for item in all_at(message, rule.path):
-            text = str(item) if isinstance(item, str | int) and not isinstance(item, bool) else ""
-            if not text.strip():
-                continue
-            form = form_of(text, vendor.placeholders, hashed=rule.hashed)
+        for text in _texts(all_at(message, rule.path)):
+            form = form_of(text, vendor.placeholders, hashed=rule.hashed, name=rule.name)
             clear = form == "plaintext" and rule.hashed
-            match = people.whose(text)
+            said = attributed(people.whose(text), vendor, form)
+            if rule.collected == "suggested":
+                said.pop("follows_rule", None)  # the vendor's client made it: no rule of the site's to follow
             yield Identifier(
                 field=rule.path,
                 name=rule.name,
                 form=form if rule.hashed or form != "plaintext" else _open_form(rule.collected),
                 collected=rule.collected,
                 value=plaintext.hint(rule.name, text) if clear else mask_text(text[:200]),
-                diagnostics=tuple(_diagnostics(message, rule.diagnostics)),
+                diagnostics=tuple(dict.fromkeys(_diagnostics(message, rule.diagnostics))),
                 created_at=created_at(text.strip(), rule.created),
-                **attributed(match, vendor),
+                **said,
             )
+    yield from islice(_unknown(message, vendor, people), MAX_UNKNOWN)
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    for item in values:
+        text = str(item) if isinstance(item, str | int) and not isinstance(item, bool) else ""
+        if text.strip():
+            yield text
+
+
+def _unknown(message: Any, vendor: Vendor, people: People) -> Iterator[Identifier]:
+    """Fields of the objects that describe the person which no rule names: a relay's own, or new ones."""
+    known = {rule.path for rule in vendor.identity}
+    for place in vendor.person_objects:
+        for path, leaf in leaves(at_path(message, place) or {}, place):
+            plain = re.sub(r"\[\d+\]", "", path)
+            name = plain.rsplit(".", 1)[-1]
+            if plain in known or plain == place or name in vendor.not_identity:
+                continue
+            for text in _texts([leaf]):
+                form = form_of(text, vendor.placeholders, hashed=False)
+                if form == "plaintext":
+                    form = "other"
+                yield Identifier(
+                    field=path[:200],
+                    name=mask_text(name[:60]),
+                    form=form,
+                    collected="manual" if form not in ("other", "placeholder") else "unknown",
+                    value=mask_text(text[:200], path if plaintext.is_phone_name(path) else ""),
+                    **attributed(people.whose(text), vendor, form),
+                )
 
 
 def _open_form(collected: str) -> str:
     return "plaintext" if collected in OPEN else "other"
 
 
-def attributed(match: Match | None, vendor: Vendor) -> dict[str, Any]:
+def attributed(match: Match | None, vendor: Vendor, form: str = "") -> dict[str, Any]:
     """Whose value it is, as fields of an Identifier. Of a hash it is also said whether it follows the vendor's rule."""
     if match is None or match.control:
         return {}
     rule = vendor.documented.get(match.attribute)
     follows = None
     if rule is not None and match.hashed is not None:
-        follows = match.hashed == SCRAMBLED and match.spelling in rule.spellings
+        follows = match.hashed == SCRAMBLED and match.spelling in rule.spellings and form in ("", "sha256_hex")
     return {
         "persona": match.persona, "attribute": match.attribute, "variant": match.variant, "follows_rule": follows,
     }  # fmt: skip

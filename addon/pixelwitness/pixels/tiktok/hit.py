@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 from pixelwitness.exchange import Exchange, from_iso
 from pixelwitness.identity.people import People
 from pixelwitness.mask import mask_json, mask_text
-from pixelwitness.observations import MATCHING, Hit, HitKind, Identifier, Plaintext, Tier
+from pixelwitness.observations import NOTHING, Hit, HitKind, Identifier, Plaintext, Tier, is_matching
 from pixelwitness.pixels.tiktok import payload
 from pixelwitness.pixels.tiktok.clear import search
 from pixelwitness.pixels.tiktok.content import collected, content
@@ -43,7 +43,7 @@ def make_hit(
     found = (*named, *clear.elsewhere)
     containers = collected(message, vendor)
     event = said.event or (said.metric_name if kind == "telemetry" else None)
-    query = parse_qs(exchange.parts.query, max_num_fields=100) if message is None and exchange.parts.query else {}
+    query = _query(exchange) if message is None else {}
     gpc = exchange.fields.get("sec-gpc", "").strip() == "1"
     hit = Hit(
         id=f"{exchange.id}.{ordinal}",
@@ -71,7 +71,7 @@ def make_hit(
         in_frame=(context.pixel.runtime or "") in vendor.frame_runtimes,
         referer=_masked(exchange.fields.get("referer")),
         origin=exchange.fields.get("origin"),
-        app_id=app if kind == "app" else None,
+        app_id=(app or _app_asked_for(query)) if kind == "app" else None,
         gpc=gpc,
         gpc_added_by_proxy=gpc and "sec-gpc" in exchange.added_headers,
         limited_data_use=_flag(said.limited_data_use),
@@ -88,9 +88,28 @@ def make_hit(
     return hit, clear.controls
 
 
+def _query(exchange: Exchange) -> dict[str, list[str]]:
+    try:
+        return parse_qs(exchange.parts.query, max_num_fields=100)
+    except ValueError:
+        return {}  # so many parameters are no request for a script
+
+
+def _app_asked_for(query: dict[str, list[str]]) -> str | None:
+    return next((v[0][:200] for k in ("app_id", "tiktok_app_id") if (v := query.get(k))), None)
+
+
 def app_of(messages: list[dict[str, Any]]) -> str | None:
     """The app of a batch: all messages of a request come from one. Its package where any message names it."""
-    paths = ("context.app.namespace", "context.app.id", "tiktok_app_id", "context.app.tiktok_app_id", "app_id")
+    paths = (
+        "context.app.namespace",
+        "app.namespace",
+        "context.app.id",
+        "tiktok_app_id",
+        "context.app.tiktok_app_id",
+        "app_id",
+        "app.app_id",
+    )
     for path in paths:
         for message in messages:
             value = at_path(message, path)
@@ -126,13 +145,13 @@ def _tier(
 ) -> Tier:
     if clear:
         return "plaintext"
-    if any(i.collected in MATCHING for i in found):
+    if any(is_matching(i) for i in found):
         return "advanced_matching"
     if content:
         return "auto_collected"
     if kind == "event" or (kind in ("act", "app") and least != "contact"):
         return "event"
-    return "identifier" if found else "contact"
+    return "identifier" if any(i.form not in NOTHING for i in found) else "contact"
 
 
 def _transport(exchange: Exchange, kind: HitKind) -> str:
@@ -143,6 +162,8 @@ def _transport(exchange: Exchange, kind: HitKind) -> str:
         return "app"
     if exchange.method == "GET":
         return "image"
+    if "access-token" in fields:
+        return "server"
     if fields.get("sec-fetch-mode") == "cors" or "x-requested-with" in fields:
         return "fetch"
     return "beacon"

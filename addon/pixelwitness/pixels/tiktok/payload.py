@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _text(value: Any) -> str | None:
@@ -73,7 +73,10 @@ class Message(_Open):
     timestamp: Any = None
     action: Text = None
     metric_name: Text = None
-    pixel_code: Text = None
+    pixel_code: Annotated[Text, Field(validation_alias=AliasChoices("pixel_code", "sdkid", "pixelCode"))] = None
+    event_source: Text = None
+    event_source_id: Text = None
+    """Events API 2.0: the pixel's code where the source is `web`, the app's id where it is `app`."""
     page_url: Text = None
     partner: Text = None
     limited_data_use: Any = None
@@ -90,5 +93,6 @@ def codes(message: Message) -> tuple[str, ...]:
     """Every pixel code of a message, each once, in the order in which it names them."""
     found = [message.context.pixel.code, message.pixel_code]
     found += (message.context.pixel.codes or "").split("|")
+    found += [message.event_source_id] if message.event_source == "web" else []
     found += [s.get("pixel_code") for s in message.context.sessions[:50] if isinstance(s, dict)]
     return tuple(dict.fromkeys(c for c in found if isinstance(c, str) and c))[:50]
