@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pixelwitness.cli import cli
@@ -182,7 +182,11 @@ def test_any_text_is_taken_apart_or_refused(text: str) -> None:
             read_pasted(data.encode("utf-8", "replace"))
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=60))
+@example('^"')
+@example("a ^\n b")
+@example("\\\"'$\n\n%^")
 def test_every_quoting_gives_the_text_back(text: str) -> None:
     for quoted in (shlex.quote(text), ansi(text)):
         assert parse_curl(f"curl https://x.example --data-raw {quoted}")[3] == text.encode()

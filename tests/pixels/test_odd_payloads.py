@@ -88,6 +88,13 @@ def test_clear_text_in_fields_for_hashes_is_clear_text(field: str, value: object
     assert "Brien" not in hit.model_dump_json(exclude={"payload"})
 
 
+@pytest.mark.parametrize("fields", [{"email": "guest"}, {"email": "test"}, {"phone_number": "call me"}])
+def test_a_word_in_a_field_for_an_address_is_no_clear_address(fields: dict) -> None:
+    hit = user(NOBODY, **fields)
+    assert hit.plaintext == ()
+    assert {i.form for i in hit.identifiers if i.name in fields} == {"malformed"}
+
+
 def test_a_clear_postal_code_is_clear_and_a_formatted_number_is_whose() -> None:
     assert [i.form for i in user(zip_code="SW1A 1AA").identifiers if i.name == "zip_code"] == ["plaintext"]
     (one,) = [i for i in user(phone_number="+1 (213) 373-4253").identifiers if i.name == "phone_number"]

@@ -207,12 +207,22 @@ def _ansi(text: str) -> str:
 
 
 def _is_cmd(text: str) -> bool:
-    return '^"' in text or re.search(r"\s\^\r?\n", text) is not None
+    return _escaped_for_cmd(text) or (_first_quote(text) == '"' and re.search(r"\s\^\r?\n", text) is not None)
+
+
+def _escaped_for_cmd(text: str) -> bool:
+    """Whether the first quote is written as today's Chrome does for cmd: with a caret before it."""
+    return _first_quote(text) == '^"'
+
+
+def _first_quote(text: str) -> str:
+    found = re.search(r"\^?[\"']", text)
+    return found[0] if found else ""
 
 
 def _cmd_words(text: str) -> list[str]:
     text = text.replace("\r\n", "\n")
-    if '^"' in text:  # today's Chrome: every quote is escaped for cmd, and so is everything special
+    if _escaped_for_cmd(text):  # every quote is escaped for cmd, and so is everything special
         text = re.sub(r"\^\n\n", "\x00", text)
         text = re.sub(r"\^\n", "", text)
         text = re.sub(r"\^(.)", r"\1", text, flags=re.S).replace("\x00", "\n")

@@ -27,6 +27,7 @@ SHAPES = (
 SHA256_BASE64 = re.compile(r"[A-Za-z0-9_+/-]{43}=?")
 NAME = re.compile(r"[^\W\d_]{1,30}\.?(?:[ .'\u2019-]{1,2}[^\W\d_]{1,30}\.?){0,5}")
 POSTAL = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9]{2,10}(?:[ -][A-Za-z0-9]{2,5})?")
+WORDS = frozenset({"first_name", "last_name", "full_name", "external_username"})
 OPEN = ("manual", "automatic", "event_builder")
 """Collected so, a value that is no hash is a word in clear; else it is an opaque id."""
 SCRAMBLED = "SHA-256"
@@ -58,7 +59,8 @@ def _is_clear(text: str, name: str, *, hashed: bool) -> bool:
         return False
     if name == "zip_code":
         return POSTAL.fullmatch(text) is not None
-    return plaintext.is_bare_phone(text) or NAME.fullmatch(text) is not None
+    # A word in a field for an address or a number ("guest") is neither.
+    return plaintext.is_bare_phone(text) or (name in WORDS and NAME.fullmatch(text) is not None)
 
 
 def identifiers(message: Any, vendor: Vendor, people: People) -> Iterator[Identifier]:
