@@ -182,7 +182,7 @@ def test_any_text_is_taken_apart_or_refused(text: str) -> None:
             read_pasted(data.encode("utf-8", "replace"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=60))
 @example('^"')
 @example("a ^\n b")
