@@ -16,7 +16,7 @@ from pixelwitness.rulebook.pixels import Endpoint, PixelRule
 from pixelwitness.rulebook.traffic import Category, TrafficHost, TrafficRule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity, so that it can key caches
 class Classified:
     """What an exchange is. `endpoint` and `pixel` are set for pixel traffic, `cmp` for that of consent systems."""
 
@@ -26,10 +26,13 @@ class Classified:
     cmp: ConsentRule | None = None
 
 
+DOCUMENT, OTHER = Classified("document"), Classified("other")
+
+
 @dataclass(frozen=True)
 class _Index:
     endpoints: HostIndex[tuple[PixelRule, Endpoint]]
-    anywhere: tuple[tuple[PixelRule, Endpoint], ...]
+    anywhere: tuple[tuple[Endpoint, Classified], ...]
     cmps: HostIndex[ConsentRule]
     traffic: HostIndex[tuple[TrafficRule, TrafficHost]]
     by_host: Callable[[str, str], Classified | None]
@@ -44,7 +47,7 @@ def _index(book: Rulebook) -> _Index:
             for host in endpoint.hosts:
                 endpoints.add(host, (pixel, endpoint))
             if not endpoint.hosts:
-                anywhere.append((pixel, endpoint))
+                anywhere.append((endpoint, Classified(endpoint.category, endpoint, pixel)))
     cmps: HostIndex[ConsentRule] = HostIndex()
     for rule in book.consent:
         for host in rule.hosts:
@@ -76,10 +79,10 @@ def classify(exchange: Exchange, book: Rulebook) -> Classified:
     known = index.by_host(exchange.host, exchange.path)
     if known is not None:
         return known
-    for pixel, endpoint in index.anywhere:
+    for endpoint, classified in index.anywhere:
         if endpoint.covers_path(exchange.path) and _has_markers(exchange, endpoint):
-            return Classified(endpoint.category, endpoint, pixel)
-    return Classified("document" if is_document(exchange) else "other")
+            return classified
+    return DOCUMENT if is_document(exchange) else OTHER
 
 
 def is_document(exchange: Exchange) -> bool:

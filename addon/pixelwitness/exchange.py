@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 Headers = tuple[tuple[str, str], ...]
 """Header fields in the order of the wire; names as sent. Bytes that are not text survive as surrogates."""
 
+BEYOND_ASCII = bytes(range(128, 256))
 BodyState = Literal["complete", "cut", "not_captured", "undecodable", "too_large"]
 """Whether `body` is all there is: `cut` (a part), `not_captured` (streamed, or left out by the recorder),
 `undecodable` (its Content-Encoding could not be undone: `body` holds the raw bytes), `too_large` (skipped)."""
@@ -124,8 +125,7 @@ class Exchange:
         Of the body only ASCII counts: a HAR holds text, and a recorder's guess at the encoding must not change the
         id. Neither the client's name nor the time of the run is in it.
         """
-        text = (self.body or b"").decode("latin-1")
-        ascii_only = "".join(character for character in text if character < "\x80")
+        ascii_only = (self.body or b"").translate(None, BEYOND_ASCII).decode("ascii")
         what = [self.started_at, self.method, self.url, ascii_only, self.ordinal]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
 

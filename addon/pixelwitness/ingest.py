@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pixelwitness.classify import Classified, classify, is_document
 from pixelwitness.consent import probe
 from pixelwitness.consent.app import app_signals
@@ -165,7 +167,7 @@ def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> Fi
     unplaced = site is None and page is None and header is not None
     if not top and not (site in ("same-origin", "same-site") or (site is None and page == own) or unplaced):
         return None
-    names = tuple(dict.fromkeys(p.partition("=")[0].strip() for p in header.split(";")))[:MAX_NAMES] if header else None
+    names = _cookie_names(header) if header else None
     # A navigation from another site leaves Strict cookies out: an empty jar is then shown only by no cookie at all.
     crossing = site == "cross-site" and (exchange.method != "GET" or names is not None)
     return FirstParty(
@@ -180,6 +182,15 @@ def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> Fi
         cookies_complete=exchange.cookies_complete,
         gpc=fields.get("sec-gpc", "").strip() == "1",
     )
+
+
+def _cookie_names(header: str) -> tuple[str, ...]:
+    return _names_in(header) if len(header) <= 16_384 else _names_in.__wrapped__(header)
+
+
+@lru_cache(256)
+def _names_in(header: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(p.partition("=")[0].strip() for p in header.split(";")))[:MAX_NAMES]
 
 
 def _set_cookie_names(exchange: Exchange) -> tuple[str, ...]:

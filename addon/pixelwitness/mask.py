@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from pixelwitness.exchange import Exchange, Headers
 from pixelwitness.identity import plaintext
-from pixelwitness.identity.layers import CODINGS, Coding, parse_json
+from pixelwitness.identity.layers import CODINGS, Coding, holds_nothing, parse_json
 from pixelwitness.identity.people import NOBODY, People
 
 MARKS = {"email": "[masked:email]", "phone": "[masked:phone]"}
@@ -50,6 +50,10 @@ VALUE = re.compile(r"(?=[^A-Za-z]*[A-Za-z])(?=\D*\d)[A-Za-z0-9+/_=.~%:-]{12,4096
 PASSES = 3
 MAX_CACHED = 2048
 MAX_COOKIES = 200
+MAX_REMEMBERED = 16_384
+"""Characters of cookies and credentials of an exchange that is remembered for the next one with the same."""
+TELLING = NEVER | {"cookie", "set-cookie"}
+"""Header fields whose values must not stand anywhere else in what is stored of an exchange."""
 MARKED = "[masked"
 PSEUDONYMS = ("_tt", "tt")
 """Cookies that the vendor itself reads: their values are the evidence that the same visitor was recognised."""
@@ -62,6 +66,12 @@ class Known:
     people: People = NOBODY
     secrets: re.Pattern[str] | None = None
     """Values of cookies and credentials of the exchange at hand."""
+    shortest: int = 0
+    """Characters of the shortest of `secrets`: they stand in no shorter text."""
+    others: Known | None = None
+    """The same without `secrets`."""
+    lasting: bool = True
+    """Whether it is the same object for the next exchange with these values, so that a cache may be keyed by it."""
 
     def spans(self, text: str, path: str) -> list[plaintext.Span]:
         """Where something that must not be stored stands in one text, undecoded, in order and without overlap."""
@@ -94,23 +104,43 @@ ANYBODY = Known()
 def of_exchange(exchange: Exchange, keep: Collection[str], people: People) -> Known:
     """What must not be stored of an exchange: `people`, and its cookies but those named in `keep`."""
     rows = exchange.headers + (exchange.response.headers if exchange.response else ())
+    telling = tuple((lower, value) for name, value in rows if (lower := name.lower()) in TELLING)
+    if not telling:
+        return _known_people(people)
+    if sum(len(value) for _, value in telling) <= MAX_REMEMBERED:
+        return _remembered(telling, frozenset(keep), people)
+    return _of_values(telling, keep, people, lasting=False)
+
+
+@lru_cache(64)
+def _known_people(people: People) -> Known:
+    return Known(people) if people else ANYBODY
+
+
+@lru_cache(256)
+def _remembered(telling: Headers, keep: frozenset[str], people: People) -> Known:
+    """Most requests of a page carry the cookies of the one before."""
+    return _of_values(telling, keep, people, lasting=True)
+
+
+def _of_values(telling: Headers, keep: Collection[str], people: People, *, lasting: bool) -> Known:
     found: set[str] = set()
-    for name, value in rows:
-        lower = name.lower()
+    for lower, value in telling:
         if lower in NEVER:
             found.add(value.rpartition(" ")[2])
-        elif lower in ("cookie", "set-cookie"):
+        else:
             pairs = value.split(";") if lower == "cookie" else [value.partition(";")[0]]
             for pair in pairs[:MAX_COOKIES]:
                 cookie, _, said = pair.strip().partition("=")
                 if cookie not in keep and not cookie.startswith(PSEUDONYMS):
                     found.add(said.strip('"'))
-    telling = [v for v in found if VALUE.fullmatch(v) and "%2F%2F" not in v.upper() and "://" not in v]
-    if not telling:
-        return Known(people) if people else ANYBODY
-    words = {w for v in telling for w in (v, unquote(v))}
-    joined = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
-    return Known(people, re.compile(rf"(?<![A-Za-z0-9])(?:{joined})(?![A-Za-z0-9])"))
+    values = [v for v in found if VALUE.fullmatch(v) and "%2F%2F" not in v.upper() and "://" not in v]
+    others = _known_people(people)
+    if not values:
+        return others
+    words = sorted({w for v in values for w in (v, unquote(v))}, key=len, reverse=True)
+    secrets = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(re.escape(w) for w in words)})(?![A-Za-z0-9])")
+    return Known(people, secrets, len(words[-1]), others, lasting)
 
 
 def mask_text(text: str, path: str = "", known: Known = ANYBODY) -> str:
@@ -118,12 +148,15 @@ def mask_text(text: str, path: str = "", known: Known = ANYBODY) -> str:
 
     `path` names where the text stands: below a name that says telephone a bare number is one.
     """
-    if len(text) > MAX_CACHED or known.secrets is not None:
+    if len(text) > MAX_CACHED:
         return _settled(text, path, known)
-    return _cached(text, path, known)
+    if known.others is not None and len(text) < known.shortest and _cached(text, path, known.others) == text:
+        # What stands encoded in a text is never longer than the text: no secret fits.
+        return text
+    return _cached(text, path, known) if known.lasting else _settled(text, path, known)
 
 
-@lru_cache(4096)
+@lru_cache(8192)
 def _cached(text: str, path: str, known: Known) -> str:
     return _settled(text, path, known)
 
@@ -140,6 +173,8 @@ def _settled(text: str, path: str, known: Known) -> str:
 
 
 def _once(text: str, path: str, depth: int, nesting: int, known: Known) -> str:
+    if known.lasting and holds_nothing(text) and _replaced(text, path, known) == text:
+        return text
     parsed = parse_json(text) if depth > 0 else None
     if parsed is not None:
         masked = _json(parsed, path, depth - 1, nesting + 1, known)
@@ -150,6 +185,11 @@ def _once(text: str, path: str, depth: int, nesting: int, known: Known) -> str:
             if coding.hint in text:
                 text = _recoded(text, coding, path, depth, nesting, known)
     return text
+
+
+@lru_cache(8192)
+def _replaced(text: str, path: str, known: Known) -> str:
+    return _replace(text, path, known)
 
 
 def _replace(text: str, path: str, known: Known) -> str:
@@ -262,7 +302,7 @@ def mask_headers(
         if lower in NEVER:
             value = SECRET_MARK
         elif lower in ("cookie", "cookie2"):
-            value = "; ".join(_cookie(pair.strip(), keep, known) for pair in value.split(";"))
+            value = _cookies(value, keep, known)
         elif lower in ("set-cookie", "set-cookie2"):
             first, semicolon, rest = value.partition(";")
             value = _cookie(first.strip(), keep, known) + semicolon + rest
@@ -270,6 +310,17 @@ def mask_headers(
             value = mask_text(value, "", known)
         rows.append((name, value))
     return tuple(rows)
+
+
+def _cookies(value: str, keep: Collection[str], known: Known) -> str:
+    if known.lasting and len(value) <= MAX_REMEMBERED:
+        return _cookies_again(value, frozenset(keep), known)
+    return "; ".join(_cookie(pair.strip(), keep, known) for pair in value.split(";"))
+
+
+@lru_cache(256)
+def _cookies_again(value: str, keep: frozenset[str], known: Known) -> str:
+    return "; ".join(_cookie(pair.strip(), keep, known) for pair in value.split(";"))
 
 
 def _cookie(pair: str, keep: Collection[str], known: Known) -> str:

@@ -21,14 +21,17 @@ STANDARD = re.compile(
 
 def claimed_cookies(names: Iterable[str], book: Rulebook) -> frozenset[str]:
     """Those of some cookie names whose values may be stored: a consent rule, or the generic one, claims them."""
+    return frozenset(n for n in names if (_is_claimed(n, book) if len(n) <= 200 else _is_claimed.__wrapped__(n, book)))
+
+
+@lru_cache(8192)
+def _is_claimed(name: str, book: Rulebook) -> bool:
     index = index_of(book)
-    return frozenset(
-        n
-        for n in names
-        if n in index.by_name
-        or n == "OptanonAlertBoxClosed"
-        or index.generic.fullmatch(n[:200])
-        or any(p.fullmatch(n[:200]) for p, _, _ in index.by_pattern)
+    return (
+        name in index.by_name
+        or name == "OptanonAlertBoxClosed"
+        or index.generic.fullmatch(name[:200]) is not None
+        or any(p.fullmatch(name[:200]) for p, _, _ in index.by_pattern)
     )
 
 

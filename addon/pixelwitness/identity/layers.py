@@ -13,11 +13,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
 MAX_BRACKETS = 10_000
 MAX_TOKENS = 2_000
+MAX_REMEMBERED = 2048
+"""Characters of a text of which it is remembered whether anything stands encoded in it."""
 
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30};)")
 ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
@@ -114,3 +117,13 @@ def parse_json(text: str) -> Any:
     except (ValueError, RecursionError):
         return None  # a text that only begins like JSON
     return parsed if isinstance(parsed, dict | list | str) and parsed != text else None
+
+
+def holds_nothing(text: str) -> bool:
+    """Whether nothing at all stands encoded in a text: neither JSON nor a run in any of the encodings."""
+    return _holds_nothing(text) if len(text) <= MAX_REMEMBERED else False
+
+
+@lru_cache(8192)
+def _holds_nothing(text: str) -> bool:
+    return parse_json(text) is None and all(next(coding.inside(text), None) is None for coding in CODINGS)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus
 
 from publicsuffixlist import PublicSuffixList
 
-from pixelwitness.identity.layers import CODINGS, parse_json
+from pixelwitness.identity.layers import CODINGS, holds_nothing, parse_json
 from pixelwitness.observations import Plaintext
 
 MAX_DEPTH = 4
@@ -25,6 +25,8 @@ MAX_CHARACTERS = 16_000_000
 """Over all strings and layers of one search: a body of 16 MB is read once."""
 MAX_FINDINGS = 50
 MAX_NESTING = 64
+MAX_REMEMBERED = 2048
+"""Characters of a text whose answer is remembered: pages, titles and user agents come with every request."""
 
 LOCAL = re.compile(r"[\w.+'-]{1,64}\Z")
 DOMAIN = re.compile(
@@ -85,6 +87,15 @@ def spans(text: str, path: str = "") -> list[Span]:
     """Where clear text stands in one text, undecoded, in order and without overlap."""
     if is_phone_name(path) and is_bare_phone(text):
         return [Span("phone", 0, len(text))]
+    return list(_remembered(text)) if len(text) <= MAX_REMEMBERED else _spans(text)
+
+
+@lru_cache(4096)
+def _remembered(text: str) -> tuple[Span, ...]:
+    return tuple(_spans(text))
+
+
+def _spans(text: str) -> list[Span]:
     made = [*emails(text), *phones(text)]
     made.sort(key=lambda s: (s.start, -s.end))
     kept: list[Span] = []
@@ -214,6 +225,9 @@ def strings(value: Any, where: str) -> Iterator[tuple[str, str, tuple[str, ...]]
         elif isinstance(item, str) and item:
             text = item[:characters]
             left, characters = left - 1, characters - len(text)
+            if holds_nothing(text):
+                yield path, text, layers
+                continue
             parsed = parse_json(text) if len(layers) < MAX_DEPTH else None
             if parsed is not None:
                 todo.append((path, parsed, (*layers, "json"), nesting + 1))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pixelwitness.ledger.commit import LeafOf, Path, never, tree
+from pixelwitness.ledger.commit import LeafOf, Path, committed, tree
 
 GENESIS = "0" * 64
 VERSION = "pixelwitness-2"
@@ -31,6 +31,8 @@ DOCUMENTS = frozenset(
 )
 """Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""
 TEXTS = frozenset({"request_line", "status_line"})
+SMALL = 4096
+"""Bytes that fit into a window of 12 bits."""
 MAX_PART = 128 * 1024 * 1024
 """Bytes that a stored part may have unpacked: more was not written by this program."""
 
@@ -50,18 +52,22 @@ class Part:
     """The commitment to `content`; null in ledgers of the first two schemas."""
 
 
-def part(name: str, original: bytes, stored: bytes, leaf: LeafOf) -> Part:
-    """A part, with a salt of its own, so that a masked value cannot be guessed from two ledgers."""
+def part(name: str, original: bytes, stored: bytes, leaf: LeafOf, value: Any = None) -> Part:
+    """A part, with a salt of its own, so that a masked value cannot be guessed from two ledgers.
+
+    `value`: what `stored` is the JSON of, where that is at hand.
+    """
     salt = secrets.token_hex(16)
     digest = hashlib.sha256(salt.encode() + original).hexdigest()
     form = "original" if stored == original else "masked"
-    return Part(name, digest, salt, len(original), form, zlib.compress(stored, 6), commitment(name, stored, leaf))
+    said = commitment(name, stored, leaf) if value is None else committed(leaf)(value).hex()
+    return Part(name, digest, salt, len(original), form, packed(stored), said)
 
 
 def commitment(name: str, stored: bytes, leaf: LeafOf) -> str:
     """The digest of what is stored as a part. Raises ValueError, RecursionError or TypeError where that is not what
     this program writes."""
-    return tree(document(name, stored), leaf).hex()
+    return committed(leaf)(document(name, stored)).hex()
 
 
 def document(name: str, stored: bytes) -> Any:
@@ -74,6 +80,14 @@ def document(name: str, stored: bytes) -> Any:
 def packed_json(value: Any) -> bytes:
     """A document as it is stored: in one way only, so that not a byte of it can be changed."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def packed(data: bytes) -> bytes:
+    """Bytes as they are stored. Most parts are small: setting up zlib's largest window costs more than packing them."""
+    if len(data) > SMALL:
+        return zlib.compress(data, 6)
+    work = zlib.compressobj(6, zlib.DEFLATED, 12, 5)
+    return work.compress(data) + work.flush()
 
 
 def unpacked(content: bytes) -> bytes:
@@ -103,7 +117,7 @@ class Row:
 
 def body_hash(row: Row, parts: Iterable[Part], leaf: LeafOf, *, copy: bool = False) -> str:
     """The digest of an observation by itself. Its client is a value that may be taken out of a copy."""
-    client = tree(row.client, leaf, whole if copy else never).hex()
+    client = (tree(row.client, leaf, whole) if copy else committed(leaf)(row.client)).hex()
     rows = sorted([p.name, p.form.partition("+")[0], p.size, p.digest, p.stored] for p in parts)
     what = [VERSION, row.run_id, row.seq, row.id, row.kind, client, row.exchange_id, row.at, rows]
     return hashlib.sha256(json.dumps(what, separators=(",", ":")).encode()).hexdigest()

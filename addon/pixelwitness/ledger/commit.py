@@ -80,6 +80,35 @@ def tree(value: Any, leaf: LeafOf, taken: Taken = never, path: Path = ()) -> byt
     return leaf(tag(value))
 
 
+@lru_cache(8)
+def committed(leaf: LeafOf) -> Callable[[Any], bytes]:
+    """`tree` for what this program stores itself, where nothing was taken out: the same digests in fewer steps."""
+
+    @lru_cache(16_384)
+    def short(value: str) -> bytes:
+        return _text(value, leaf, None)
+
+    @lru_cache(4096)
+    def pair(name: str, value: str) -> bytes:
+        return hashlib.sha256(NODE + b"l" + short(name) + short(value)).digest()
+
+    def digest(value: Any) -> bytes:
+        if isinstance(value, str):
+            return short(value) if len(value) <= CACHED else _text(value, leaf, None)
+        if isinstance(value, dict):
+            members = b"".join([_key(k) + digest(v) for k, v in value.items()])
+            return hashlib.sha256(NODE + b"d" + members).digest()
+        if isinstance(value, list | tuple):
+            if len(value) == 2 and all(isinstance(v, str) and len(v) <= CACHED for v in value):
+                return pair(*value)  # a header field: most come again and again
+            return hashlib.sha256(NODE + b"l" + b"".join([digest(v) for v in value])).digest()
+        if value is None or isinstance(value, bool):
+            return hashlib.sha256(NODE + repr(value).encode()).digest()
+        return leaf(tag(value))
+
+    return digest
+
+
 def tag(value: str | bytes | float) -> bytes:
     """A value as the bytes that are digested, told apart by kind."""
     if isinstance(value, str):
@@ -92,6 +121,15 @@ def tag(value: str | bytes | float) -> bytes:
 
 
 def _key(key: str) -> bytes:
+    return _short_key(key) if len(key) <= 64 else _long_key(key)
+
+
+@lru_cache(4096)
+def _short_key(key: str) -> bytes:
+    return _long_key(key)
+
+
+def _long_key(key: str) -> bytes:
     raw = key.encode("utf-8", "surrogatepass")
     return b"%d:%b" % (len(raw), raw)
 

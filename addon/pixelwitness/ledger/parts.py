@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pixelwitness.exchange import Exchange, Headers, iso
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.chain import Part, packed_json, part
 from pixelwitness.ledger.commit import LeafOf, tag
-from pixelwitness.mask import ANYBODY, Known, mask_body, mask_headers, mask_json, mask_text, of_exchange
+from pixelwitness.mask import ANYBODY, MAX_REMEMBERED, Known, mask_body, mask_headers, mask_json, mask_text, of_exchange
 from pixelwitness.observations import Observed
 
 MAX_BODY = 256 * 1024
@@ -108,7 +109,7 @@ def cells_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 def fact(name: str, facts: Any, leaf: LeafOf) -> Part:
     """A part that says something of the run itself."""
     said = packed_json(facts)
-    return part(name, said, said, leaf)
+    return part(name, said, said, leaf, facts)
 
 
 def client_as(client: str | None, how: Storing, leaf: LeafOf) -> str | None:
@@ -129,7 +130,7 @@ def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
         known = of_exchange(exchange, keep, how.people)
     original = json.loads(record.observed.model_dump_json(exclude_defaults=True))
     said = _observed(original, "", known, lambda c: client_as(c, how, leaf))
-    yield part("observed", packed_json(original), packed_json(said), leaf)
+    yield part("observed", packed_json(original), packed_json(said), leaf, said)
     if record.counts is not None:
         yield fact("counts", record.counts, leaf)
     if exchange is None:
@@ -152,9 +153,15 @@ def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
 
 
 def _cookie_names(exchange: Exchange) -> set[str]:
-    sent = exchange.fields.get("cookie", "").split(";")
+    header = exchange.fields.get("cookie", "")
     rows = exchange.response.headers if exchange.response else ()
-    return {p.partition("=")[0].strip() for p in (*sent, *(v for k, v in rows if k.lower() == "set-cookie"))}
+    sent = _names_in(header) if len(header) <= MAX_REMEMBERED else _names_in.__wrapped__(header)
+    return {*sent, *(v.partition("=")[0].strip() for k, v in rows if k.lower() == "set-cookie")}
+
+
+@lru_cache(256)
+def _names_in(header: str) -> frozenset[str]:
+    return frozenset(p.partition("=")[0].strip() for p in header.split(";"))
 
 
 def _observed(value: Any, key: str, known: Known, client: Callable[[str], str | None]) -> Any:
@@ -180,7 +187,7 @@ def _headers(
     name: str, headers: Headers, keep: Collection[str], how: Storing, known: Known, leaf: LeafOf
 ) -> Part:  # fmt: skip
     masked = mask_headers(headers, keep, plain=how.keep_plaintext, known=known)
-    return part(name, packed_json(headers), packed_json(masked), leaf)
+    return part(name, packed_json(headers), packed_json(masked), leaf, masked)
 
 
 def _body(name: str, body: bytes, how: Storing, known: Known, leaf: LeafOf) -> Part:

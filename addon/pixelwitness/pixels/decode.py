@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,6 +23,8 @@ from pixelwitness.pixels.vendor import Vendor, vendor_of
 from pixelwitness.rulebook import Rulebook
 
 MAX_MESSAGES = 200
+MAX_REMEMBERED = 128 * 1024
+"""Bytes of a request's body up to which its hits are remembered until its response comes."""
 FLAWS = {
     "cut": "a body whose end is missing, read up to its last whole field: ",
     "rest": "a body with text behind its message that could not be read: ",
@@ -29,7 +33,24 @@ type Made = tuple[tuple[Hit, ...], tuple[BlindSpot, ...]]
 
 
 def hits(exchange: Exchange, classified: Classified, book: Rulebook, people: People = NOBODY) -> Made:
-    """The hits of a request to a pixel endpoint, and what of it could not be read."""
+    """The hits of a request to a pixel endpoint, and what of it could not be read.
+
+    The response is not looked at: when it comes, the same request gives the same hits, and costs a look-up.
+    """
+    if classified.endpoint is None or classified.pixel is None:
+        return (), ()
+    request = exchange if exchange.response is None else replace(exchange, response=None)
+    if len(exchange.body or b"") > MAX_REMEMBERED:
+        return _hits(request, classified, book, people)
+    return _remembered(request, classified, book, people)
+
+
+@lru_cache(128)
+def _remembered(request: Exchange, classified: Classified, book: Rulebook, people: People) -> Made:
+    return _hits(request, classified, book, people)
+
+
+def _hits(exchange: Exchange, classified: Classified, book: Rulebook, people: People) -> Made:
     endpoint, pixel = classified.endpoint, classified.pixel
     if endpoint is None or pixel is None:
         return (), ()
