@@ -76,7 +76,9 @@ def record(name: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--expected"]:
-        for capture in sorted((ROOT / "captures").rglob("*.mitm")):
+        found = sorted((ROOT / "captures").rglob("*.mitm"))
+        alone = [h for h in sorted((ROOT / "captures").rglob("*.har")) if not h.with_suffix(".mitm").exists()]
+        for capture in (*found, *alone):
             write_expected(capture)
     else:
         for wanted in sys.argv[1:] or [s.name for s in SCENARIOS]:

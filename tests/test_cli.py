@@ -70,7 +70,7 @@ def test_fail_on(tmp_path: Path, severity: str, named: list[str], code: int) -> 
     ("args", "words"),
     [
         (["replay", "nowhere.har"], "nowhere.har: cannot be read"),
-        (["replay", HAR, "--regime", "mars"], "no regime mars. There are: eu"),
+        (["replay", HAR, "--regime", "mars"], "no regime mars. There are: auto, br, "),
         (["replay", HAR, "--rules", "nowhere"], "no such folder of rules"),
         (["replay", HAR, "--wrong"], "No such option"),
         (["replay"], "Missing argument"),

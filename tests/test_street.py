@@ -7,7 +7,7 @@ import ast
 from support import ROOT
 
 STREET = ["exchange", "observations", "property", "rulebook", "identity", "mask", "sources", "classify", "pixels",
-          "consent", "ingest", "examples", "audit", "ledger", "report", "marks", "run", "rejudge", "replay", "proxy",
+          "consent", "ingest", "examples", "audit", "ledger", "report", "marks", "statements", "run", "rejudge", "replay", "proxy",
           "cli"]  # fmt: skip
 PACKAGE = ROOT / "addon" / "pixelwitness"
 

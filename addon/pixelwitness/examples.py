@@ -26,6 +26,7 @@ from pixelwitness.rulebook.consent import ConsentExample, ConsentRule
 from pixelwitness.rulebook.law import BlindSpots, Finding, Judging, Regime, in_force, severity_of
 from pixelwitness.rulebook.load import RuleError, line_of, read_rule, rule_files
 from pixelwitness.rulebook.pixels import PixelRule
+from pixelwitness.rulebook.places import Contexts, Destinations
 from pixelwitness.rulebook.probe import ProbeRule
 from pixelwitness.rulebook.traffic import TrafficRule
 
@@ -104,6 +105,14 @@ def wrong_in(rule: BaseModel, book: Rulebook) -> Wrong:
     elif isinstance(rule, BlindSpots):
         for i, kind in enumerate(rule.examples):
             yield from _differs(("examples", i), "exists", kind in book.blind_spots, True)
+    elif isinstance(rule, Destinations):
+        for i, host in enumerate(rule.examples):
+            known = rule.of(host.host)
+            yield from _differs(("examples", i), "operator", known.operator if known else None, host.operator)
+    elif isinstance(rule, Contexts):
+        for i, page in enumerate(rule.examples):
+            hint = rule.hinted(page.url)
+            yield from _differs(("examples", i), "context", hint[0] if hint else None, page.context)
     if not list(_examples(rule)):
         yield (), NO_EXAMPLE
 

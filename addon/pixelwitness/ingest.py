@@ -139,7 +139,14 @@ def _page_view(exchange: Exchange) -> PageView:
         gpc_added_by_proxy=gpc and "sec-gpc" in exchange.added_headers,
         prerender="prefetch" in (fields.get("sec-purpose", "") + fields.get("purpose", "")),
         status=exchange.response.status if exchange.response else None,
+        is_page=_is_page(exchange),
     )
+
+
+def _is_page(exchange: Exchange) -> bool:
+    """False for a HEAD request, and for an answer that says that it is something else than a page."""
+    kinds = header_values(exchange.response.headers, "content-type") if exchange.response else []
+    return exchange.method != "HEAD" and (not kinds or any("html" in k.lower() for k in kinds))
 
 
 def _frame(exchange: Exchange, classified: Classified) -> Frame | None:

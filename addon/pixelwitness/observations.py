@@ -20,7 +20,7 @@ OptOutKind = Literal["gpc", "usp", "gpp", "cmp_sale"]
 
 Source = Literal[
     "cookie", "set_cookie", "query", "body", "cmp_call", "cmp_config", "cmp_loaded", "header", "google", "app", "mark",
-    "probe",
+    "probe", "statement",
 ]  # fmt: skip
 
 Level = Literal["vendor", "category", "advertising", "tcf", "none"]
@@ -220,6 +220,8 @@ class PageView(Observation):
     gpc_added_by_proxy: bool = False
     prerender: bool = False
     status: int | None = None
+    is_page: bool = True
+    """False: the answer was something else than a page (a PDF, data, a download), where no pixel can run."""
 
 
 class FirstParty(Observation):

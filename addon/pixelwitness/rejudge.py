@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pixelwitness.audit.change import stand_of, why_changed
 from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import Judgement
+from pixelwitness.audit.regions import AUTO
 from pixelwitness.ledger.project import project, stand_of_row
 from pixelwitness.ledger.store import Ledger, LedgerError
 from pixelwitness.observations import Signal
@@ -52,9 +53,11 @@ class Rejudged(_Model):
 
 
 def rejudge(
-    ledger: Ledger, book: Rulebook, *, run: str | None = None, regimes: Sequence[Regime] = (), dry_run: bool = False
-) -> list[Rejudged]:
-    """Judges every recording of a ledger (or a run's) again. Named `regimes` replace those of the last judgement.
+    ledger: Ledger, book: Rulebook, *, run: str | None = None, regimes: Sequence[Regime] = (), auto: bool = False,
+    dry_run: bool = False,
+) -> list[Rejudged]:  # fmt: skip
+    """Judges every recording of a ledger (or a run's) again. Named `regimes` replace those of the last judgement;
+    `auto`: so do those that the traffic proposes.
 
     Raises LedgerError where there is no such run.
     """
@@ -63,25 +66,28 @@ def rejudge(
         raise LedgerError(f"{ledger.path}: has no run {run}. Its runs: {', '.join(r['id'] for r in rows) or 'none'}")
     recordings = list(dict.fromkeys(r["recording"] for r in rows if run in (None, r["id"])))
     return [
-        _recording(ledger, book, [r for r in rows if r["recording"] == name], name, regimes, dry_run)
+        _recording(ledger, book, [r for r in rows if r["recording"] == name], name, regimes, auto, dry_run)
         for name in recordings
     ]
 
 
 def _recording(
-    ledger: Ledger, book: Rulebook, runs: list[dict[str, Any]], name: str, asked: Sequence[Regime], dry_run: bool
-) -> Rejudged:
+    ledger: Ledger, book: Rulebook, runs: list[dict[str, Any]], name: str, asked: Sequence[Regime],
+    auto: bool, dry_run: bool,
+) -> Rejudged:  # fmt: skip
     stored = json.loads(runs[-1]["regimes"])
     chosen = tuple(asked) or tuple(book.regimes[r] for r in stored if r in book.regimes)
     named = frozenset(r.id for r in asked) or frozenset(json.loads(runs[-1]["named"]))
-    ids = [r.id for r in chosen]
+    if auto:
+        chosen, named = tuple(asked), frozenset(r.id for r in asked) | {AUTO}
     rows = ledger.rows(name)
     judgement = judge(rows, chosen, book, named)
+    ids = list(judgement.regimes)
     same_rules = all(r["rules_digest"] == book.digest for r in runs)
     signals = {s.id: s for s in rows.signals}
     changes = _changes(ledger, name, judgement, signals, stored, ids, same_rules)
     if not dry_run:
-        project(ledger, runs[-1]["id"], judgement, ids, book, named=named, provisional=False, at=now())
+        project(ledger, runs[-1]["id"], judgement, book, named=named, provisional=False, at=now())
     return Rejudged(
         recording=name,
         runs=tuple(r["id"] for r in runs),

@@ -12,7 +12,7 @@ from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import Ledger, Record, RunInfo
 from pixelwitness.marks import marks_beside
-from pixelwitness.observations import BlindSpot
+from pixelwitness.observations import BlindSpot, Signal
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import (
@@ -48,6 +48,8 @@ class Options:
     people: People = NOBODY
     max_body: int = MAX_BODY
     """Bytes of a request's body that are stored at most."""
+    statements: tuple[Signal, ...] = ()
+    """What a property file says."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def replay(
     incomplete. Raises CaptureError only where no capture could be opened at all, RuleError for a bad marks file.
     """
     digests = [capture_digest(path) for path, _ in captures]
-    marks = [mark for path, _ in captures for mark in marks_beside(path, book)]
+    marks = [*(mark for path, _ in captures for mark in marks_beside(path, book)), *options.statements]
     info = RunInfo(
         kind="replay",
         program=program(),

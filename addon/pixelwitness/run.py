@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import Judgement
+from pixelwitness.audit.regions import AUTO
 from pixelwitness.consent.probe import CATEGORY
 from pixelwitness.consent.read import claimed_cookies
 from pixelwitness.exchange import Exchange
@@ -26,10 +27,20 @@ from pixelwitness.property import host_of, property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 
-DEFAULT_REGIMES = ("eu", "us-ca")
 OWN_HOST = "pixelwitness.local"
 """Where the add-on shows its own page, which is no traffic of anybody's."""
 NOT_TRAFFIC = frozenset({OWN_HOST, "mitm.it"})
+
+
+def chosen_regimes(names: Sequence[str], book: Rulebook) -> tuple[Regime, ...]:
+    """The regimes asked for by name, or the default ones; `auto` is none, and judging resolves it.
+
+    Raises ValueError, with the names that there are.
+    """
+    unknown = [n for n in names if n not in book.regimes and n != AUTO]
+    if unknown:
+        raise ValueError(f"no regime {', '.join(unknown)}. There are: {', '.join((AUTO, *sorted(book.regimes)))}")
+    return tuple(book.regimes[n] for n in dict.fromkeys(names or book.judging.default_regimes) if n != AUTO)
 
 
 def now() -> int:
@@ -102,6 +113,8 @@ class Lens:
     book: Rulebook
     scope: Scope = field(default_factory=Scope)
     people: People = NOBODY
+    statements: tuple[Signal, ...] = ()
+    """What the auditor's property file says."""
 
 
 def speaks(observed: Observed) -> bool:
@@ -116,12 +129,25 @@ def request_record(exchange: Exchange, lens: Lens, tally: Tally, capture: str = 
     """A request as a record; None where it says nothing or is out of scope."""
     observed = observe_request(exchange, lens.book, lens.people)
     if not lens.scope.covers(exchange) and not lens.scope.covers_hit(observed):
-        return None
+        return _homeless(exchange, observed)
     if observed.category != CATEGORY:
         tally.add(exchange, observed.category)
     if not speaks(observed):
         return None
     return Record("request", observed, exchange.started_at, exchange, capture=capture)
+
+
+def _homeless(exchange: Exchange, observed: Observed) -> Record | None:
+    """A send that names no page at all may have been one of a page in scope: that much is kept of it, and no more."""
+    origins = (h.origin for h in observed.hits if h.origin != "null")
+    named = any(any((h.page_url, h.page_referrer, h.referer, h.app_id)) for h in observed.hits) or any(origins)
+    if not observed.hits or named:
+        return None
+    spot = BlindSpot(
+        client=exchange.client, host=exchange.host, kind="out_of_scope_send", detail=exchange.host,
+        at=exchange.started_at,
+    )  # fmt: skip
+    return spot_record(spot, f"scope.{exchange.id}", exchange.started_at)
 
 
 def response_record(exchange: Exchange, lens: Lens, capture: str = "") -> Record | None:
@@ -166,7 +192,6 @@ def judge_recording(
     recording = ledger.recording_of(run_id)
     named = frozenset(named)
     judgement = judge(ledger.rows(recording), regimes, book, named)
-    ids = [r.id for r in regimes]
     log = provisional or ledger.is_open_live(run_id)
-    project(ledger, run_id, judgement, ids, book, named=named, provisional=provisional, at=now(), log=log)
+    project(ledger, run_id, judgement, book, named=named, provisional=provisional, at=now(), log=log)
     return judgement

@@ -275,13 +275,15 @@ def test_a_mere_contact_is_a_low_violation_under_opt_in_and_none_under_opt_out()
     j = judged([page(0, cookie=onetrust(False, at=-5000)), script(1000)])
     assert [(v.rule, v.severity, v.regime) for v in j.violations] == [("contacted-without-consent", "low", "eu")]
     with_ttp = judged([page(0, cookie=onetrust(False, at=-5000)), script(1000, headers=[("Cookie", "_ttp=abc")])])
-    assert [(v.severity, v.tier) for v in with_ttp.violations] == [("medium", "identifier")]
+    assert [(v.severity, v.tier) for v in with_ttp.violations] == [("medium", "identifier")] * 2
+    assert rules(with_ttp, "eu") == {"contacted-without-consent", "identifier-cookie-without-consent"}
 
 
 def test_setting_ttp_makes_a_contact_an_identifier() -> None:
     sets = replace(script(1000), response=Response(START + 1100, 200, (("Set-Cookie", "_ttp=x; Domain=tiktok.com"),)))
     j = judged([page(0, cookie=onetrust(False, at=-5000)), sets])
-    assert [(v.severity, v.tier) for v in j.violations] == [("medium", "identifier")]
+    assert [(v.severity, v.tier) for v in j.violations] == [("medium", "identifier")] * 2
+    assert rules(j, "eu") == {"contacted-without-consent", "identifier-cookie-without-consent"}
 
 
 def test_gpc_binds_in_california_whatever_the_banner_says() -> None:

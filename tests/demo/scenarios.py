@@ -86,7 +86,14 @@ def withdraw(page: Any, s: Scenario, tape: Tape) -> None:
     _open(page, s, tape)
 
 
-EARLY = frozenset({"contacted-without-consent", "fired-before-consent", "collection-without-consent"})
+EARLY = frozenset(
+    {
+        "contacted-without-consent",
+        "identifier-cookie-without-consent",
+        "fired-before-consent",
+        "collection-without-consent",
+    }
+)
 LATE = EARLY | {"fired-after-denial", "matching-without-consent"}
 IN_CALIFORNIA = frozenset({"fired-after-denial", "collection-without-consent", "matching-without-consent"})
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pixelwitness.audit.model import COVERAGE_STATES, Coverage, CoverageResult, CoverageState
 from pixelwitness.observations import TIERS, Tier
+
+NO_PAGE = 204, 205
+NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,6 @@ class SeenView:
 
     property: str
     states: frozenset[CoverageState]
-    blocked: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,52 +36,74 @@ class SeenHit:
     word: str
     fails: bool
     """Whether its violations count against the property (a contradicted regime's do not)."""
+    muted: bool = False
+    """The traffic suggests that the regime does not apply to this visitor, and nobody asked for it."""
+    around: bool = False
+    """Sent so close to a withdrawal that it may have come just before it or just after."""
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What silence does not rule out, for all properties.
+
+    `blocked` counts sends by property and state that were tried and did not leave the browser, `doubts` says why sends
+    of a property may have gone unseen, and `unplaced` counts by regime and property the sends of its visitors that
+    could not be put on any page and would not be compliant there.
+    """
+
+    blocked: Counter[tuple[str, CoverageState]] = field(default_factory=Counter)
+    doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unplaced: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def is_view(status: int | None, *, prerender: bool) -> bool:
+    """Whether a document request ended in a page that somebody saw.
+
+    A redirect, an error page, an answer without content, one that never came, or a page rendered ahead that nobody may
+    have looked at is none. `304` is one: the page stood in the browser's cache.
+    """
+    if prerender or status is None or status in NO_PAGE:
+        return False
+    return status == NOT_MODIFIED or 200 <= status < 300
 
 
 def coverage(
     properties: Iterable[str], regimes: Sequence[str], views: Sequence[SeenView], hits: Sequence[SeenHit],
-    blocked: Counter[tuple[str, CoverageState]],
+    unseen: Unseen,
 ) -> list[Coverage]:  # fmt: skip
-    """One row per property, regime and state. `blocked` counts sends that were tried and did not leave."""
+    """One row per property, regime and state."""
     rows = []
     for prop in sorted(properties):
         own_views = [v for v in views if v.property == prop]
         for regime in regimes:
             own_hits = [h for h in hits if h.property == prop and h.regime == regime]
-            rows += [_row(prop, regime, state, own_views, own_hits, blocked[prop, state]) for state in COVERAGE_STATES]
+            rows += [_row(prop, regime, state, own_views, own_hits, unseen) for state in COVERAGE_STATES]
     return rows
 
 
 def _row(
-    prop: str, regime: str, state: CoverageState, views: list[SeenView], hits: list[SeenHit], blocked: int
+    prop: str, regime: str, state: CoverageState, views: list[SeenView], hits: list[SeenHit], unseen: Unseen
 ) -> Coverage:
     seen = sum(1 for v in views if state in v.states)
     here = [h for h in hits if state in h.states]
     perhaps = [h for h in hits if state in h.maybe]
     elsewhere = [h for h in hits if h.states and state not in h.states]
-    by_tier = Counter(h.tier for h in here)
-    notes = []
+    blocked = unseen.blocked[prop, state]
+    because = _because(here, perhaps, blocked, seen, unseen.unplaced[regime, prop], unseen.doubts.get(prop, ()))
     result: CoverageResult
     if any(h.fails for h in here):
         result = "fail"
     elif not seen and not here:
         result = "not_tested"
-        notes.append("no page view was seen in this state")
-    elif any(h.word != "compliant" for h in here) or perhaps or blocked or not seen:
-        result = "unverified"
-        notes += ["hits without a page view"] if not seen else []
+        because = ["no page view was seen in this state", *because]
     else:
-        result = "pass"
-    if perhaps:
-        notes.append(f"{len(perhaps)} sends may belong here: the state was not certain")
-    if blocked:
-        notes.append(f"{blocked} sends were tried and blocked in the browser")
-    if result == "unverified" and any(h.word == "violation" for h in here):
-        notes.append("the traffic suggests that this regime does not apply to the visitor")
-    if all(h.word == "not_applicable" for h in here) and here:
-        notes.append("not in force on that day")
+        result = "unverified" if because else "pass"
+    notes = [_passed(seen, here, elsewhere)] if result == "pass" else because
+    if result == "pass" and state == "withdrawn" and (around := sum(1 for h in hits if h.around)):
+        notes.append(f"{around} sends at the very moment of the choice are left open")
     if not elsewhere:
         notes.append("no_control")
+    by_tier = Counter(h.tier for h in here)
     return Coverage(
         property=prop,
         regime=regime,
@@ -90,3 +114,32 @@ def _row(
         control_hits=len(elsewhere) or None,
         note="; ".join(notes),
     )
+
+
+def _because(
+    here: list[SeenHit], perhaps: list[SeenHit], blocked: int, seen: int, unplaced: int, doubts: tuple[str, ...]
+) -> list[str]:
+    """Why a row is no pass, apart from violations that count; nothing where it is one."""
+    words = ["hits without a page view"] if here and not seen else []
+    if open_ones := sum(1 for h in here if h.word == "unverified"):
+        words.append(f"{open_ones} sends could not be verified")
+    if any(h.word == "violation" and h.muted for h in here):
+        words.append("the traffic suggests that this regime does not apply to the visitor")
+    if any(h.word == "not_applicable" for h in here):
+        words.append("not in force on that day")
+    if perhaps:
+        words.append(f"{len(perhaps)} sends may belong here: the state was not certain")
+    if blocked:
+        words.append(f"{blocked} sends were tried and blocked in the browser")
+    if unplaced:
+        words.append(f"{unplaced} sends of this visitor could not be put on any page")
+    return [*words, *doubts]
+
+
+def _passed(seen: int, here: list[SeenHit], elsewhere: list[SeenHit]) -> str:
+    """How much a pass rests on: page views, what was sent all the same, and where the pixel was seen at work."""
+    views = "1 page view" if seen == 1 else f"{seen} page views"
+    sent = f", {len(here)} sends, all compliant" if here else ", nothing sent"
+    by_state = Counter(s for h in elsewhere for s in h.states)
+    control = ", ".join(f"{by_state[s]} when {s}" for s in COVERAGE_STATES if by_state[s])
+    return f"{views}{sent}" + (f"; control: sends seen {control}" if control else "")

@@ -5,14 +5,14 @@ Live runs, replays and rejudging all end here: the same rows give the same judge
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pixelwitness.audit.consent import ConsentAt, ConsentTimeline
-from pixelwitness.audit.coverage import SeenHit, SeenView, coverage
+from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
+from pixelwitness.audit.doubts import doubts_of
 from pixelwitness.audit.model import (
     Applicability,
     Confidence,
@@ -24,31 +24,38 @@ from pixelwitness.audit.model import (
     VerdictWord,
     Violation,
 )
+from pixelwitness.audit.notices import SiteNotices
 from pixelwitness.audit.optouts import OptOutsAt, OptOutTimeline
 from pixelwitness.audit.pixels import notices, pixel_records
 from pixelwitness.audit.placing import Place
-from pixelwitness.audit.regions import applicability, region_words
-from pixelwitness.audit.session import Placed, Session, sessions_of
+from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
+from pixelwitness.audit.session import Placed, Session, blocked_sends, sessions_of
+from pixelwitness.audit.sites import STATEMENT, Site, sites_of
 from pixelwitness.audit.timeline import CHOICES
-from pixelwitness.audit.verdict import Decision, decide, tier_of
-from pixelwitness.audit.words import clock_time, collected, listing, opt_out_words, reason, sent, state_words, what
+from pixelwitness.audit.verdict import decide, tier_of
+from pixelwitness.audit.violations import Case, Weight, mitigations, violations_of
+from pixelwitness.audit.words import reason, what
 from pixelwitness.observations import BlindSpot, Hit, PageView, State
 from pixelwitness.property import host_of
 from pixelwitness.rulebook import Rulebook
-from pixelwitness.rulebook.law import Regime, Severity, severity_of
+from pixelwitness.rulebook.law import Regime
 
 NOTHING_KNOWN = ConsentAt(frozenset(CHOICES), ("no_page",), store=True)
+NO_SITE = Site()
 
 
 @dataclass
 class _Notes:
     """What the judgement collects on its way."""
 
+    site_notices: SiteNotices
     verdicts: list[HitVerdict] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     seen_hits: list[SeenHit] = field(default_factory=list)
     seen_views: list[SeenView] = field(default_factory=list)
     blocked: Counter[tuple[str, CoverageState]] = field(default_factory=Counter)
+    unplaced: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By regime and client: sends that could not be placed and would not be compliant."""
     blind_spots: dict[tuple[str | None, str | None, str, str], BlindSpot] = field(default_factory=dict)
     page_states: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -61,43 +68,63 @@ class _Notes:
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One hit with everything that its verdicts rest on."""
+class _Court:
+    """What is the same for every hit: the law, the rules, and what is known of the sites."""
 
-    hit: Hit
-    place: Place
-    consent: ConsentAt
-    opt_outs: OptOutsAt
-    copy_of: str | None
-    confidence: Confidence
+    regimes: tuple[Regime, ...]
+    book: Rulebook
+    named: frozenset[str]
+    names: dict[str, str]
+    copies: dict[str, str]
+    sites: Mapping[str, Site]
+
+    def weights(self, session: Session | None) -> dict[str, Weight]:
+        """How each regime weighs what it finds about one visitor."""
+        signs = signs_of(session, self.names) if session else []
+        made = {}
+        for regime in self.regimes:
+            applies: Applicability = applicability(regime, signs)
+            made[regime.id] = Weight(regime, applies, applies == "contradicted" and regime.id not in self.named)
+        return made
 
 
 def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collection[str] = ()) -> Judgement:
     """The judgement of one recording under some regimes.
 
     `named` are the regimes that the auditor asked for by name: for these a contradicted applicability changes nothing
-    but the wording.
+    but the wording. Where `auto` is among them, the regimes that the traffic proposes are judged beside those named.
     """
     placed = sessions_of(rows, book.judging)
-    copies = first_party_copies([h for s in placed.sessions.values() for h, _ in s.hits], book)
     names = {rule.id: rule.name for rule in book.consent}
-    notes = _Notes()
+    proposed: dict[str, str] = {}
+    if AUTO in named:
+        proposed = propose(placed.sessions.values(), book.regimes, book.judging.default_regimes, names)
+        wanted = [*(r.id for r in regimes if r.id in named), *proposed]
+        regimes = [book.regimes[r] for r in dict.fromkeys(wanted)]
+    places = {**placed.signal_properties, **{s.id: s.property for s in rows.signals if s.source == STATEMENT}}
+    court = _Court(
+        tuple(regimes), book, frozenset(named), names, first_party_copies(rows.hits, book),
+        sites_of(rows.signals, places, book.contexts),
+    )  # fmt: skip
+    notes = _Notes(SiteNotices(book))
     for session in placed.sessions.values():
-        _judge_session(session, regimes, book, frozenset(named), copies, names, notes)
+        _judge_session(session, court, notes)
     for hit, place in placed.unplaced_hits:
         notes.spot(None, "no_page", what(hit), hit.occurred_at, hit.client)
-        case = _Case(hit, place, NOTHING_KNOWN, OptOutsAt(("gpc",) if hit.gpc else ()), None, "low")
-        _judge_hit(case, None, regimes, book, frozenset(named), {}, names, notes)
+        out = OptOutsAt(("gpc",) if hit.gpc else ())
+        _judge_hit(Case(hit, place, NOTHING_KNOWN, out, None, "low"), None, court, court.weights(None), notes)
     records = pixel_records(rows.hits, rows.settings, {v.hit_id: v.property for v in notes.verdicts}, book)
     return Judgement(
         verdicts=tuple(notes.verdicts),
         violations=tuple(sorted(notes.violations, key=lambda v: (v.occurred_at, v.hit_id, v.regime, v.rule))),
-        coverage=tuple(_coverage(placed, regimes, notes)),
+        coverage=tuple(_coverage(rows, placed, court, notes)),
         blind_spots=tuple(notes.blind_spots.values()),
         page_states=notes.page_states,
-        signal_properties=placed.signal_properties,
+        signal_properties=places,
         pixels=records,
-        notices=notices(records, book),
+        notices=(*notices(records, book), *notes.site_notices.all()),
+        regimes=tuple(r.id for r in court.regimes),
+        proposed=proposed,
     )
 
 
@@ -120,27 +147,27 @@ def first_party_copies(hits: Sequence[Hit], book: Rulebook) -> dict[str, str]:
     return copies
 
 
-def _judge_session(
-    session: Session, regimes: Sequence[Regime], book: Rulebook, named: frozenset[str], copies: dict[str, str],
-    names: dict[str, str], notes: _Notes,
-) -> None:  # fmt: skip
-    consent = ConsentTimeline(session, book)
-    opt_outs = OptOutTimeline(session, book.judging)
-    applies = _applicabilities(session, regimes)
+def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
+    consent = ConsentTimeline(session, court.book)
+    opt_outs = OptOutTimeline(session, court.book.judging)
+    weights = court.weights(session)
+    site = court.sites.get(session.property, NO_SITE)
     for view in session.page_views:
         _judge_view(view, session, consent, opt_outs, notes)
     for hit, place in session.hits:
         at = consent.at(hit.occurred_at, host_of(place.page), hit.event_time)
         out = opt_outs.at_hit(hit, place.page)
-        case = _Case(hit, place, at, out, copies.get(hit.id), _confidence(place, at))
-        _judge_hit(case, session, regimes, book, named, applies, names, notes)
+        said = site.at(hit.occurred_at, place.page or hit.page_url)
+        case = Case(hit, place, at, out, court.copies.get(hit.id), _confidence(place, at), said)
+        _judge_hit(case, session, court, weights, notes)
     for spot in session.blocked:
         key = (session.client, session.property, "blocked_send", spot.detail)
         notes.blind_spots.setdefault(key, spot.model_copy(update={"property": session.property}))
-        for state in _coverage_states(consent.at(spot.at or 0), None):
+        at = consent.at(spot.at or 0, host_of(spot.page))
+        for state in _possible_states(at, "gpc" in opt_outs.at_moment(spot.at or 0, spot.page).in_force):
             notes.blocked[session.property, state] += 1
     for system in consent.stale:
-        notes.spot(session, "stale_cookie", names.get(system, system), None)
+        notes.spot(session, "stale_cookie", court.names.get(system, system), None)
     if session.clock.whole.offset:
         notes.spot(session, "clock_skew", f"{session.clock.whole.offset} ms ahead", None)
 
@@ -151,18 +178,15 @@ def _judge_view(
     at = consent.at(view.at, view.host)
     gpc = "gpc" in opt_outs.at_view(view).in_force
     notes.page_states[view.id] = {"property": session.property, "consent_state": at.state, "gpc": gpc}
-    # A redirect, an error page or a prerendered page that nobody saw is no page view.
-    shown = not view.prerender and (view.status is None or view.status == 304 or 200 <= view.status < 300)
-    if shown:
+    if is_view(view.status, prerender=view.prerender) and view.is_page:
         notes.seen_views.append(SeenView(session.property, _coverage_states(at, gpc)))
 
 
 def _judge_hit(
-    case: _Case, session: Session | None, regimes: Sequence[Regime], book: Rulebook, named: frozenset[str],
-    applies: dict[str, Applicability], names: dict[str, str], notes: _Notes,
+    case: Case, session: Session | None, court: _Court, weights: Mapping[str, Weight], notes: _Notes
 ) -> None:  # fmt: skip
-    hit, consent = case.hit, case.consent
-    decisions = {regime.id: decide(regime, hit, consent, case.opt_outs) for regime in regimes}
+    hit, consent, names = case.hit, case.consent, court.names
+    decisions = {r.id: decide(r, hit, consent, case.opt_outs, case.site) for r in court.regimes}
     notes.verdicts.append(
         HitVerdict(
             hit_id=hit.id,
@@ -174,7 +198,7 @@ def _judge_hit(
             opt_outs=case.opt_outs.in_force,
             verdicts={r: d.word for r, d in decisions.items()},
             reasons={r: reason(d, hit, consent, case.opt_outs, names) for r, d in decisions.items()},
-            mitigations=_mitigations(hit),
+            mitigations=mitigations(hit),
             confidence=case.confidence,
             cmp=consent.cmp,
             signals=tuple(dict.fromkeys((*consent.signals, *case.opt_outs.signals))),
@@ -184,36 +208,51 @@ def _judge_hit(
             copy_of=case.copy_of,
         )
     )
-    if consent.state == "unknown":
-        for kind in consent.reasons:
-            notes.spot(session, kind, names.get(consent.cmp or "", ""), hit.occurred_at, hit.client)
-    if consent.conflict:
-        notes.spot(session, "signal_conflict", names.get(consent.cmp or "", ""), hit.occurred_at)
-    if case.place.attribution == "latest_document":
-        notes.spot(session, "attribution_by_time", hit.host, hit.occurred_at)
+    _spots(case, session, names, notes)
+    judged = [(r, decisions[r.id], weights[r.id].muted) for r in court.regimes]
+    notes.site_notices.see(case, court.sites.get(case.place.property or "", NO_SITE), judged, names)
     if case.copy_of is not None:
         return  # counted with the send that it repeats
     gpc = "gpc" in case.opt_outs.in_force
-    for regime in regimes:
-        decision = decisions[regime.id]
-        application = applies.get(regime.id, "assumed")
-        muted = application == "contradicted" and regime.id not in named
-        made = [_violation(case, rule, regime, decision, application, muted, book, names) for rule in decision.rules]
-        if decision.word != "not_applicable":
-            notes.violations += made
+    for regime in court.regimes:
+        decision, weight = decisions[regime.id], weights[regime.id]
+        made = violations_of(case, decision, weight, court.book, names)
+        notes.violations += made
         if case.place.property is not None:
-            notes.seen_hits.append(_seen_hit(case, regime, decision.word, gpc, fails=bool(made) and not muted))
+            fails = bool(made) and not weight.muted
+            notes.seen_hits.append(_seen_hit(case, regime, decision.word, gpc, fails=fails, muted=weight.muted))
+        elif decision.word not in ("compliant", "not_applicable"):
+            notes.unplaced[regime.id, hit.client] += 1
 
 
-def _seen_hit(case: _Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails: bool) -> SeenHit:
+def _spots(case: Case, session: Session | None, names: dict[str, str], notes: _Notes) -> None:
+    """What kept a verdict open or weakened it, as blind spots."""
+    hit, consent = case.hit, case.consent
+    system = names.get(consent.cmp or "", "")
+    if consent.state == "unknown":
+        for kind in consent.reasons:
+            notes.spot(session, kind, system, hit.occurred_at, hit.client)
+    if consent.conflict:
+        notes.spot(session, "signal_conflict", system, hit.occurred_at)
+    if case.place.attribution == "latest_document":
+        notes.spot(session, "attribution_by_time", hit.host, hit.occurred_at)
+
+
+def _seen_hit(case: Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails: bool, muted: bool) -> SeenHit:
     states = _coverage_states(case.consent, gpc)
     maybe: set[CoverageState] = set()
     if len(case.consent.possible) > 1:
         for state in _states(case.consent):
             # Where it would be compliant if this state were the true one, it leaves that state's row alone.
             alone = replace(case.consent, possible=frozenset({state}))
-            if decide(regime, case.hit, alone, case.opt_outs).word != "compliant":
+            if decide(regime, case.hit, alone, case.opt_outs, case.site).word != "compliant":
                 maybe.add(state)
+        # The pixel reports the click on the banner itself: sent with a withdrawal, it says nothing of what came after.
+        clicking = case.consent.reasons == ("around_a_choice",) and "granted" in case.consent.possible
+        if "denied" in maybe and not clicking:
+            maybe.add("withdrawn")
+    if not gpc and "gpc" in case.opt_outs.possible:
+        maybe.add("gpc")
     return SeenHit(
         case.place.property or "",
         regime.id,
@@ -222,81 +261,23 @@ def _seen_hit(case: _Case, regime: Regime, word: VerdictWord, gpc: bool, *, fail
         frozenset(maybe),
         word,
         fails and word == "violation",
+        muted,
+        around=len(case.consent.possible) > 1 and "denied" in maybe and "withdrawn" not in maybe,
     )
 
 
-def _violation(
-    case: _Case, rule: str, regime: Regime, decision: Decision, application: Applicability, muted: bool,
-    book: Rulebook, names: dict[str, str],
-) -> Violation:  # fmt: skip
-    hit, consent = case.hit, case.consent
-    finding = book.findings[rule]
-    state = state_words(consent, names)
-    deciding = opt_out_words(decision.opt_outs, case.opt_outs) or state
-    basis = deciding if decision.why == "opted_out" else state
-    text = finding.explanation.format(
-        what=_capital(what(hit)),
-        when=clock_time(hit.occurred_at),
-        property=case.place.property or "an unknown page",
-        state=state,
-        opt_out=deciding,
-        basis=basis,
-        sent=listing(tuple(dict.fromkeys(i.name for i in hit.matching))),
-        collected=listing(collected(hit)),
-        plaintext=listing(tuple(dict.fromkeys(f"{p.kind} ({p.where})" for p in hit.plaintext))),
-    )
-    if application == "contradicted":
-        text += f" The traffic suggests that the law of {regime.name} does not apply to this visitor."
-    return Violation(
-        id=hashlib.sha256(f"{hit.id}|{rule}|{regime.id}".encode()).hexdigest()[:24],
-        rule=rule,
-        severity=_severity(rule, hit, consent, regime, book, muted),
-        regime=regime.id,
-        vendor=hit.vendor,
-        property=case.place.property,
-        client=hit.client,
-        occurred_at=hit.occurred_at,
-        tier=tier_of(hit),
-        event=hit.event or hit.action,
-        pixel_codes=hit.pixel_codes,
-        request_url=hit.request_url,
-        page_url=case.place.page or hit.page_url,
-        consent_state=consent.state,
-        effective_default=consent.effective_default,
-        opt_outs=case.opt_outs.in_force,
-        cmp=consent.cmp,
-        sent=sent(hit),
-        mitigations=_mitigations(hit),
-        confidence=case.confidence,
-        applicability=application,
-        explanation=text,
-        remedy=finding.remedy,
-        citation=regime.citations.get(rule, ""),
-        hit_id=hit.id,
-        signals=tuple(dict.fromkeys((*consent.signals, *case.opt_outs.signals))),
-    )
-
-
-def _severity(rule: str, hit: Hit, consent: ConsentAt, regime: Regime, book: Rulebook, muted: bool) -> Severity:
-    if muted:
-        return "info"
-    tier = tier_of(hit)
-    # A set of states that all break the rule is weighed as its mildest.
-    state = "unanswered" if "unanswered" in consent.possible else consent.state
-    own = severity_of(regime.severities.get(rule, ()), tier, state)
-    return own or severity_of(book.findings[rule].severities, tier, state) or "info"
-
-
-def _applicabilities(session: Session, regimes: Sequence[Regime]) -> dict[str, Applicability]:
-    regions, gdpr = region_words(session)
-    return {regime.id: applicability(regime, regions, gdpr) for regime in regimes}
-
-
-def _coverage(placed: Placed, regimes: Sequence[Regime], notes: _Notes) -> list[Coverage]:
+def _coverage(rows: Rows, placed: Placed, court: _Court, notes: _Notes) -> list[Coverage]:
     """Rows for every property that a hit was put on, or whose pages were seen."""
     properties = {p for (_, p), s in placed.sessions.items() if s.hits or s.blocked}
     properties |= {v.property for v in notes.seen_views}
-    return coverage(properties, [r.id for r in regimes], notes.seen_views, notes.seen_hits, notes.blocked)
+    unplaced: Counter[tuple[str, str]] = Counter()
+    for (regime, client), count in notes.unplaced.items():
+        for prop in {p for c, p in placed.sessions if c == client}:
+            unplaced[regime, prop] += count
+    blocked = blocked_sends(rows, court.book.judging)
+    doubts = doubts_of(rows.blind_spots, blocked, rows.hits, placed, court.book)
+    unseen = Unseen(notes.blocked, doubts, unplaced)
+    return coverage(properties, [r.id for r in court.regimes], notes.seen_views, notes.seen_hits, unseen)
 
 
 def _coverage_states(consent: ConsentAt, gpc: bool | None) -> frozenset[CoverageState]:
@@ -313,6 +294,15 @@ def _coverage_states(consent: ConsentAt, gpc: bool | None) -> frozenset[Coverage
     return frozenset(states)
 
 
+def _possible_states(consent: ConsentAt, gpc: bool) -> frozenset[CoverageState]:
+    """Every coverage row that a moment may belong to."""
+    states: set[CoverageState] = set(_coverage_states(consent, gpc))
+    if len(consent.possible) > 1:
+        states |= set(_states(consent))
+        states |= {"withdrawn"} if "denied" in consent.possible else set()
+    return frozenset(states)
+
+
 def _states(consent: ConsentAt) -> tuple[State, ...]:
     order: tuple[State, ...] = ("granted", "denied", "unanswered")
     return tuple(s for s in order if s in consent.possible)
@@ -322,16 +312,8 @@ def _state_word(consent: ConsentAt) -> Any:
     return consent.state
 
 
-def _mitigations(hit: Hit) -> tuple[str, ...]:
-    return ("limited_data_use",) if hit.limited_data_use is True else ()
-
-
 def _confidence(place: Place, consent: ConsentAt) -> Confidence:
     if place.attribution == "latest_document" or not place.sure:
         return "low"
     weak = place.attribution in ("frame", "own_host") or consent.other_host or consent.conflict
     return "medium" if weak or (len(consent.possible) == 1 and not consent.confirmed) else "high"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

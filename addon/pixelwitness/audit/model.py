@@ -77,6 +77,8 @@ class Violation(Observation):
     id: str
     rule: str
     severity: Severity
+    severity_why: str
+    """Why it is as grave as it is, as a clause."""
     regime: str
     vendor: str
     property: str | None
@@ -163,3 +165,7 @@ class Judgement(Observation):
     """By signal id: the property it was placed on."""
     pixels: tuple[PixelRecord, ...] = ()
     notices: tuple[Notice, ...] = ()
+    regimes: tuple[str, ...] = ()
+    """The regimes that were judged, in order."""
+    proposed: dict[str, str] = Field(default_factory=dict)
+    """By regime that the traffic itself proposed: why, in a sentence."""

@@ -27,6 +27,8 @@ class OptOutsAt:
     earlier: tuple[OptOutKind, ...] = ()
     """Seen earlier from this client on this property, and gone now."""
     signals: tuple[str, ...] = ()
+    disputed: tuple[OptOutKind, ...] = ()
+    """In force by one source and, with the same certainty, not in force by another of the same kind."""
     by_proxy: bool = False
     """The proxy itself added the Sec-GPC that counts here."""
 
@@ -64,6 +66,11 @@ class OptOutTimeline:
         exchange = hit.exchange_id if hit.gpc else view.id if view else None
         return self._at(hit.occurred_at, hit.gpc or (view is not None and view.gpc), exchange, by_proxy)
 
+    def at_moment(self, at: int, page: str | None) -> OptOutsAt:
+        """The opt-outs in force at a moment on a page (its URL, where it is known)."""
+        view = self._view_of(page, at)
+        return self._at(at, view is not None and view.gpc, view.id if view else None, False)
+
     def at_view(self, view: PageView) -> OptOutsAt:
         """The opt-outs in force when a page was asked for."""
         return self._at(view.at, view.gpc, view.id, view.gpc_added_by_proxy)
@@ -73,6 +80,7 @@ class OptOutTimeline:
         possible: list[OptOutKind] = []
         earlier: list[OptOutKind] = []
         signals: list[str] = []
+        said: dict[OptOutKind, set[str]] = defaultdict(set)
         start = max((f for f in self._fresh if f <= at), default=-(2**62))
         if gpc:
             in_force.append("gpc")
@@ -82,6 +90,8 @@ class OptOutTimeline:
         for (kind, _), evidence in self._streams.items():
             stretch = [e for e in evidence if e.seen >= start]
             reading = at_moment(stretch, at, every=YES_NO, fleeting=None, holds=self._rules.unanswered_holds_ms)
+            if len(reading.values) == 1 and reading.decided_by:
+                said[kind] |= reading.values
             if "yes" not in reading.values or not reading.decided_by:
                 continue
             (in_force if reading.values == {"yes"} else possible).append(kind)
@@ -92,6 +102,7 @@ class OptOutTimeline:
             tuple(k for k in dict.fromkeys(possible) if k not in certain),
             tuple(earlier),
             tuple(dict.fromkeys(signals)),
+            tuple(k for k in certain if said[k] == YES_NO),
             by_proxy and gpc,
         )
 

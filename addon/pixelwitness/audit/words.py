@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pixelwitness.audit.consent import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
-from pixelwitness.audit.verdict import Decision
+from pixelwitness.audit.verdict import Decision, cookies_in
 from pixelwitness.exchange import iso
 from pixelwitness.observations import Hit, Identifier, OptOutKind
 
@@ -16,8 +16,8 @@ OPT_OUT_WORDS: dict[OptOutKind, str] = {
 }
 
 KINDS = {
-    "script": "TikTok's script",
-    "config": "TikTok's configuration",
+    "script": "a request for TikTok's script",
+    "config": "a request for TikTok's configuration",
     "cookie_call": "a call that sets or clears TikTok's cookie",
     "telemetry": "telemetry of the pixel",
     "unreadable": "a message that could not be decoded",
@@ -98,27 +98,56 @@ def opt_out_words(kinds: tuple[OptOutKind, ...], opt_outs: OptOutsAt) -> str:
     return text + (" (added by the proxy on the auditor's request)" if opt_outs.by_proxy and "gpc" in kinds else "")
 
 
+REASONS = {
+    "not_in_force": "This body of law was not in force on that day.",
+    "granted": "The visitor had agreed.",
+    "open": "Not verified: {state}{because}.",
+    "not_granted": "Sent although {state}.",
+    "contact_only": "A contact without an event breaks no rule here.",
+    "opted_out": "Sent although {opt_out}.",
+    "refused": "Sent although {state}.",
+    "limited_data_use": "Sent although {against}, with limited data use: not verified, since whether TikTok then acts "
+    "as a service provider is a contract that no proxy sees.",
+    "opt_out_open": "Not verified: {opt_out}, but whether that was in force at this moment is open.",
+    "refused_in_tcf": "Not verified: {state}, in a TCF string, which is no opt-out by itself.",
+    "could_hold_a_no": "Not verified: a refusal may have been recorded where it could not be read{because}.",
+    "unreadable": "Not verified: {against}, and what was sent could not be decoded.",
+    "no_opt_out": "No opt-out was seen.",
+    "no_rule": "No rule of this body of law speaks of it.",
+}  # fmt: skip
+"""Why a verdict came about, as far as consent and opt-outs go; by `Decision.why`."""
+
+WHATEVER_THE_CONSENT = {
+    "plaintext-identifier": "A person's data stood in it in clear text, which no consent covers.",
+    "transfer-without-safeguard": "By the property file the transfer abroad has no documented safeguard.",
+}
+
+
 def reason(decision: Decision, hit: Hit, consent: ConsentAt, opt_outs: OptOutsAt, names: dict[str, str]) -> str:
-    """One sentence: why this verdict."""
+    """One sentence, and one more for each rule that holds whatever the consent: why this verdict."""
     state = state_words(consent, names)
-    gone = f"; {opt_out_words(opt_outs.earlier, opt_outs)}, and no longer now" if opt_outs.earlier else ""
-    sentences = {
-        "not_in_force": "This body of law was not in force on that day.",
-        "granted": "The visitor had agreed.",
-        "open": f"Not verified: {state}{_because(consent)}.",
-        "not_granted": f"Sent although {state}.",
-        "contact_only": "A contact without an event breaks no rule here.",
-        "opted_out": f"Sent although {opt_out_words(decision.opt_outs, opt_outs)}.",
-        "refused": f"Sent although {state}.",
-        "limited_data_use": "Sent with limited data use: whether TikTok then acts as a service provider is a contract "
-        "that no proxy sees.",
-        "opt_out_open": f"Not verified: {opt_out_words(decision.opt_outs, opt_outs)}, but whether that was in force "
-        "at this moment is open.",
-        "could_hold_a_no": "Not verified: a refusal may have been recorded where it could not be read"
-        f"{_because(consent)}.",
-        "no_opt_out": "No opt-out was seen.",
-    }  # fmt: skip
-    return sentences[decision.why] + (f" {gone[2:].capitalize()}." if gone and decision.why == "no_opt_out" else "")
+    opt_out = opt_out_words(decision.opt_outs, opt_outs)
+    said = REASONS[decision.why].format(
+        state=state, opt_out=opt_out, against=opt_out or state, because=_because(consent)
+    )  # fmt: skip
+    if opt_outs.earlier and decision.why == "no_opt_out":
+        gone = opt_out_words(opt_outs.earlier, opt_outs)
+        said += f" {gone[:1].upper()}{gone[1:]}, and no longer now."
+    return " ".join([said, *(WHATEVER_THE_CONSENT[r] for r in decision.rules if r in WHATEVER_THE_CONSENT)])
+
+
+def cookie_words(hit: Hit) -> str:
+    """How a hit shows that the vendor's cookie was set or read, as a predicate."""
+    words = []
+    vendors = tuple(dict.fromkeys(i.name for i in cookies_in(hit) if i.collected == "third_party_cookie"))
+    own = tuple(dict.fromkeys(i.name for i in cookies_in(hit) if i.collected != "third_party_cookie"))
+    if vendors:
+        words.append(f"sent TikTok's cookie {listing(vendors)}")
+    if own:
+        words.append(f"sent the cookie that TikTok's script had left on the site ({listing(own)})")
+    if hit.sets_identifier:
+        words.append("had TikTok's cookie _ttp set by the answer")
+    return listing(tuple(words))
 
 
 def _because(consent: ConsentAt) -> str:

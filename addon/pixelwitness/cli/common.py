@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from pixelwitness.identity.people import People
+    from pixelwitness.observations import Signal
     from pixelwitness.rulebook import Rulebook
     from pixelwitness.rulebook.law import Regime
 
@@ -57,22 +58,25 @@ def size_in_bytes(text: str) -> int:
 def regimes_and_rules(names: Sequence[str], rules: Sequence[Path]) -> tuple[tuple[Regime, ...], Rulebook]:
     """The asked-for regimes and the rulebook. Raises UsableError."""
     from pixelwitness.rulebook import RuleError, load_rulebook
-    from pixelwitness.run import DEFAULT_REGIMES
+    from pixelwitness.run import chosen_regimes
 
     try:
         book = load_rulebook(tuple(rules))
     except RuleError as error:
         raise UsableError(str(error)) from error
-    unknown = [n for n in names if n not in book.regimes]
-    if unknown:
-        raise UsableError(f"no regime {', '.join(unknown)}. There are: {', '.join(sorted(book.regimes))}")
-    return tuple(book.regimes[n] for n in dict.fromkeys(names or DEFAULT_REGIMES)), book
+    try:
+        return chosen_regimes(names, book), book
+    except ValueError as error:
+        raise UsableError(str(error)) from error
 
 
 rules_option = click.option(
     "--rules", multiple=True, type=click.Path(path_type=Path), help="A folder of rules that adds to or replaces ours."
 )
-regime_option = click.option("--regime", multiple=True, help="A body of law, e.g. eu. Default: eu and us-ca.")
+regime_option = click.option(
+    "--regime", multiple=True,
+    help="A body of law, e.g. eu; `auto`: those that the traffic proposes. Default: eu and us-ca.",
+)  # fmt: skip
 scope_option = click.option(
     "--scope", multiple=True, help="Keep only this host, its subdomains and its pages' traffic."
 )
@@ -80,6 +84,23 @@ scope_option = click.option(
 identity_option = click.option(
     "--identity", type=click.Path(path_type=Path), help="A YAML file of test personas: whose value is each hash?"
 )
+
+
+properties_option = click.option(
+    "--properties", type=click.Path(path_type=Path),
+    help="A YAML file of what no traffic shows: sensitive pages, safeguards of transfers.",
+)  # fmt: skip
+
+
+def statements(path: Path | None, book: Rulebook) -> tuple[Signal, ...]:
+    """The statements of a property file. Raises UsableError."""
+    from pixelwitness.rulebook import RuleError
+    from pixelwitness.statements import read_statements
+
+    try:
+        return tuple(read_statements(path, book)) if path else ()
+    except RuleError as error:
+        raise UsableError(f"--properties: {error}") from error
 
 
 def personas(path: Path | None, book: Rulebook) -> People:

@@ -15,10 +15,12 @@ from pixelwitness.cli.common import (
     keep_plaintext_option,
     max_body_option,
     personas,
+    properties_option,
     regime_option,
     regimes_and_rules,
     rules_option,
     scope_option,
+    statements,
 )
 
 
@@ -38,6 +40,7 @@ from pixelwitness.cli.common import (
 @rules_option
 @scope_option
 @identity_option
+@properties_option
 @keep_plaintext_option
 @max_body_option
 @click.option(
@@ -50,8 +53,9 @@ from pixelwitness.cli.common import (
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY OPTIONS...]")
 def proxy(
     ui: str, web: bool, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
-    scope: tuple[str, ...], identity: Path | None, keep_plaintext: bool, max_body: int, client_name: tuple[str, ...],
-    gpc: bool, gpc_for: tuple[str, ...], probe: bool, probe_for: tuple[str, ...], more: tuple[str, ...],
+    scope: tuple[str, ...], identity: Path | None, properties: Path | None, keep_plaintext: bool, max_body: int,
+    client_name: tuple[str, ...], gpc: bool, gpc_for: tuple[str, ...], probe: bool, probe_for: tuple[str, ...],
+    more: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Audit live: mitmproxy with the add-on. Point a browser or a phone at it.
 
@@ -60,6 +64,7 @@ def proxy(
     """
     _, book = regimes_and_rules(regime, rules)
     personas(identity, book)
+    statements(properties, book)
     if keep_plaintext:
         click.echo(KEEPING, err=True)
     from pixelwitness.proxy.clients import Names
@@ -75,6 +80,7 @@ def proxy(
         "pixelwitness_rules": [str(r) for r in rules],
         "pixelwitness_scope": list(scope),
         "pixelwitness_identity": str(identity) if identity else "",
+        "pixelwitness_properties": str(properties) if properties else "",
         "pixelwitness_keep_plaintext": keep_plaintext,
         "pixelwitness_max_body": max_body,
         "pixelwitness_client_names": list(client_name),

@@ -28,13 +28,15 @@ def rejudge(
 
     Without --regime the regimes of the last judgement are kept.
     """
+    from pixelwitness.audit.regions import AUTO
     from pixelwitness.ledger.store import LedgerError, open_ledger
     from pixelwitness.rejudge import rejudge as judge_again
 
     chosen, book = regimes_and_rules(regime, rules)
     try:
         ledger = open_ledger(db, create=False)
-        done = judge_again(ledger, book, run=run, regimes=chosen if regime else (), dry_run=dry_run)
+        asked = chosen if regime else ()
+        done = judge_again(ledger, book, run=run, regimes=asked, auto=AUTO in regime, dry_run=dry_run)
         ledger.close()
     except LedgerError as error:
         raise UsableError(str(error)) from error

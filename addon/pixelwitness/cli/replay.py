@@ -19,11 +19,13 @@ from pixelwitness.cli.common import (
     keep_plaintext_option,
     max_body_option,
     personas,
+    properties_option,
     regime_option,
     regimes_and_rules,
     rules_option,
     scope_option,
     show_summary,
+    statements,
 )
 
 
@@ -33,6 +35,7 @@ from pixelwitness.cli.common import (
 @regime_option
 @rules_option
 @identity_option
+@properties_option
 @click.option("--client", help="The name of whoever the captures' requests came from.")
 @click.option("--separate", is_flag=True, help="Each capture is a client of its own.")
 @scope_option
@@ -42,9 +45,10 @@ from pixelwitness.cli.common import (
 @keep_plaintext_option
 @max_body_option
 def replay(
-    captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...], identity: Path | None,
-    client: str | None, separate: bool, scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool,
-    keep_plaintext: bool, max_body: int,
+    captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
+    identity: Path | None, properties: Path | None, client: str | None, separate: bool,
+    scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool, keep_plaintext: bool,
+    max_body: int,
 ) -> None:  # fmt: skip
     """Audit saved captures: mitmproxy flow files, HAR, folders of them, or - for standard input.
 
@@ -62,6 +66,7 @@ def replay(
 
     chosen, book = regimes_and_rules(regime, rules)
     people = personas(identity, book)
+    said = statements(properties, book)
     if keep_plaintext:
         click.echo(KEEPING, err=True)
     with ExitStack() as stack:
@@ -73,7 +78,7 @@ def replay(
             stack.callback(ledger.close)
             options = Options(
                 chosen, regime, client, separate, Scope(tuple(h.lower().strip(".") for h in scope)),
-                keep_plaintext, people, max_body,
+                keep_plaintext, people, max_body, said,
             )  # fmt: skip
             progress = stack.enter_context(_progress(named))
             outcome = run_replay(ledger, named, options, book, progress)

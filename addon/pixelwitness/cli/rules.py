@@ -73,8 +73,10 @@ def show(name: str, rules: tuple[Path, ...]) -> None:
     from pixelwitness.report.terminal import safe
     from pixelwitness.rulebook.load import RuleError, read_yaml
 
-    matches = []
-    for relative, path in sorted(_files(rules).items()):
+    files = _files(rules)
+    # A path says which file it is; only for an id every file has to be read.
+    matches = [(name, files[name])] if name in files else []
+    for relative, path in () if matches else sorted(files.items()):
         try:
             data = read_yaml(path)
         except RuleError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pixelwitness.audit.change import Stand, stand_of, why_changed
 from pixelwitness.audit.model import HitVerdict, Judgement, PixelRecord, Violation
+from pixelwitness.audit.regions import AUTO
 from pixelwitness.exchange import iso
 from pixelwitness.ledger.store import Ledger
 from pixelwitness.observations import BlindSpot, Hit, Identifier, PageView, PixelSettings, Signal
@@ -23,7 +24,7 @@ PASSED_ON = frozenset({"preflight"})
 
 
 def project(
-    ledger: Ledger, run_id: str, judgement: Judgement, regimes: Iterable[str], book: Rulebook, *,
+    ledger: Ledger, run_id: str, judgement: Judgement, book: Rulebook, *,
     named: Iterable[str] = (), provisional: bool, at: int, log: bool = False,
 ) -> None:  # fmt: skip
     """Writes the public tables of a run's recording anew, in one transaction, and notes by what it was judged.
@@ -33,8 +34,10 @@ def project(
     recording = ledger.recording_of(run_id)
     tables = projected(ledger, recording, judgement, book, provisional=provisional)
     asked = {
-        "regimes": list(regimes), "named": sorted(named), "rules_digest": book.digest, "provisional": provisional,
+        "regimes": list(judgement.regimes), "named": sorted(set(named) - {AUTO}), "rules_digest": book.digest,
+        "provisional": provisional,
     }  # fmt: skip
+    proposed = json.dumps(judgement.proposed, ensure_ascii=False)
     db = ledger.db
     with ledger.writing():
         revisions: list[dict[str, Any]] = []
@@ -53,8 +56,8 @@ def project(
         for table, rows in tables.items():
             if rows:
                 db.table(table).insert_all(rows)
-        cells = [json.dumps(asked["regimes"]), json.dumps(asked["named"]), recording]
-        db.execute("update runs set regimes = ?, named = ? where recording = ?", cells)
+        cells = [json.dumps(asked["regimes"]), json.dumps(asked["named"]), proposed, recording]
+        db.execute("update runs set regimes = ?, named = ?, proposed = ? where recording = ?", cells)
 
 
 def projected(

@@ -146,3 +146,10 @@ def what_decided_without_a_signal(db: Database) -> None:
     """Evidence that is an absence, and why a state stayed open."""
     for name, kind in HITS_3.items():
         db.table("hits").add_column(name, kind)
+
+
+@migrations()
+def weight_and_proposals(db: Database) -> None:
+    """Why a violation is as grave as it is, and which regimes the traffic itself proposed."""
+    db.table("violations").add_column("severity_why", str)
+    db.table("runs").add_column("proposed", str)

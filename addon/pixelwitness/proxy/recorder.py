@@ -139,6 +139,7 @@ class Recorder:
                 tuple(r.id for r in current.regimes),
             )  # fmt: skip
             self.run_id = ledger.begin_run(info).id
+            self._state(ledger)
         except BaseException as error:
             self._failure = error
             self._opened.set()
@@ -227,6 +228,12 @@ class Recorder:
     def _follow(self, ledger: Ledger, settings: Settings) -> None:
         self._current = settings
         ledger.note_settings(self.run_id, {"regimes": [r.id for r in settings.regimes], **settings.on_record()}, now())
+        self._state(ledger)
+
+    def _state(self, ledger: Ledger) -> None:
+        """What the auditor's property file says goes on the record, each statement once."""
+        said = [mark_record(s) for s in self._current.lens.statements]
+        write(ledger, self.run_id, said, self._current.lens.book, keep_plaintext=self._current.keep_plaintext)
 
     def _observe(self, stage: str, exchange: Exchange) -> Record | None:
         try:

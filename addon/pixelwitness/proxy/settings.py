@@ -16,16 +16,23 @@ from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.proxy.clients import Chosen, Names
 from pixelwitness.rulebook import RuleError, load_rulebook
 from pixelwitness.rulebook.law import Regime
-from pixelwitness.run import DEFAULT_REGIMES, Lens, Scope
+from pixelwitness.run import Lens, Scope, chosen_regimes
+from pixelwitness.statements import read_statements
 
 logger = logging.getLogger(__name__)
 PREFIX = "pixelwitness_"
 OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("db", str, "audit.db", "The ledger: a SQLite file, made where there is none. Fixed once the proxy runs."),
-    ("regimes", Sequence[str], [], "Bodies of law to judge by, e.g. eu. Default: eu and us-ca."),
+    (
+        "regimes",
+        Sequence[str],
+        [],
+        "Bodies of law, e.g. eu; auto: those that the traffic proposes. Default: eu and us-ca.",
+    ),
     ("rules", Sequence[str], [], "Folders of rules that add to or replace ours."),
     ("scope", Sequence[str], [], "Keep only these hosts, their subdomains and their pages' traffic. Default: all."),
     ("identity", str, "", "A YAML file of test personas, whose values are looked for."),
+    ("properties", str, "", "A YAML file of what no traffic shows: sensitive pages, safeguards of transfers."),
     ("keep_plaintext", bool, False, "Store clear text of persons unmasked. Off: masked."),
     ("max_body", int, MAX_BODY, "Bytes of a request's body that are stored at most."),
     ("client_names", Sequence[str], [], "Names for clients: ADDRESS=NAME, PROXYUSER=NAME or MODE=NAME."),
@@ -55,6 +62,7 @@ class Settings:
         return {
             "scope": list(self.lens.scope.hosts),
             "identity": self.lens.people.source,
+            "statements": sorted(s.id for s in self.lens.statements),
             "keep_plaintext": self.keep_plaintext,
             "client_names": self.names.as_given,
             "gpc_added_for": list(self.gpc.clients),
@@ -101,15 +109,18 @@ def read(options: optmanager.OptManager) -> Settings:
         book = load_rulebook(tuple(Path(p).expanduser() for p in given("rules")))
     except RuleError as error:
         raise exceptions.OptionsError(f"pixelwitness_rules: {error}") from error
-    names = list(dict.fromkeys(given("regimes"))) or list(DEFAULT_REGIMES)
-    unknown = [n for n in names if n not in book.regimes]
-    if unknown:
-        known = ", ".join(sorted(book.regimes))
-        raise exceptions.OptionsError(f"pixelwitness_regimes: no regime {', '.join(unknown)}. There are: {known}")
+    try:
+        regimes = chosen_regimes(given("regimes"), book)
+    except ValueError as error:
+        raise exceptions.OptionsError(f"pixelwitness_regimes: {error}") from error
     try:
         people = load_people(Path(given("identity")).expanduser() if given("identity") else None, book.identity)
     except (RuleError, OSError) as error:
         raise exceptions.OptionsError(f"pixelwitness_identity: {error}") from error
+    try:
+        said = tuple(read_statements(Path(given("properties")).expanduser(), book)) if given("properties") else ()
+    except RuleError as error:
+        raise exceptions.OptionsError(f"pixelwitness_properties: {error}") from error
     scope = Scope(tuple(_host(h) for h in given("scope")))
     try:
         client_names = Names.of(given("client_names"))
@@ -117,9 +128,9 @@ def read(options: optmanager.OptManager) -> Settings:
         raise exceptions.OptionsError(f"pixelwitness_client_names: {error}") from error
     return Settings(
         db=Path(given("db")).expanduser(),
-        regimes=tuple(book.regimes[n] for n in names),
+        regimes=regimes,
         named=tuple(given("regimes")),
-        lens=Lens(book, scope, people),
+        lens=Lens(book, scope, people, said),
         keep_plaintext=given("keep_plaintext"),
         max_body=_size(given("max_body")),
         names=client_names,

@@ -125,6 +125,8 @@ class Summary(_Model):
     named: list[str]
     """Regimes that the auditor asked for by name."""
     regimes: dict[str, str]
+    proposed: dict[str, str]
+    """With `--regime auto`: the regimes that the traffic proposed, each with the reason."""
     properties: list[PropertySummary]
     quiet: list[str]
     """Properties whose pages were seen, without any hit."""
@@ -194,6 +196,7 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
         inputs=[i["name"] for i in json.loads(chosen["inputs"])],
         sources=[Source.model_validate(i) for i in json.loads(chosen["inputs"])],
         named=json.loads(chosen["named"] or "[]"),
+        proposed=json.loads(chosen["proposed"] or "{}"),
         regimes={r: book.regimes[r].name if r in book.regimes else r for r in regimes},
         properties=[
             _property(p, regimes, hits, violations, coverage, book, pixels=pixels, notices=notices) for p in seen

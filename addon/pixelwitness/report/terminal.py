@@ -73,6 +73,8 @@ def _head(console: Console, summary: Summary) -> None:
         _say(console, safe(name), 2)
     if len(summary.inputs) > 10:
         _say(console, f"and {len(summary.inputs) - 10} more captures", 2)
+    for regime, why in summary.proposed.items():
+        _say(console, Text(f"Regime {safe(regime)}: ", "bold") + Text(safe(why, 600)))
     first, limits = headline(summary)
     broken = any(p.groups for p in summary.properties)
     _say(console, first, style="bold red" if broken else "bold")

@@ -14,6 +14,7 @@ from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Judgin
 from pixelwitness.rulebook.load import RuleError, SourcedRule, as_rule, default_rules_dir, rule_files
 from pixelwitness.rulebook.parsed import parsed_rules
 from pixelwitness.rulebook.pixels import PixelRule
+from pixelwitness.rulebook.places import Contexts, Destinations
 from pixelwitness.rulebook.probe import ProbeRule
 from pixelwitness.rulebook.traffic import TrafficRule
 
@@ -35,6 +36,10 @@ def model_for(relative: str) -> type[SourcedRule]:
         return Judging
     if relative == "identity.yaml":
         return IdentityRules
+    if relative == "destinations.yaml":
+        return Destinations
+    if relative == "contexts.yaml":
+        return Contexts
     if folder == "consent":
         return ConsentRule
     if folder == "probe":
@@ -57,6 +62,8 @@ class Rulebook:
     blind_spots: dict[str, BlindSpotRule]
     judging: Judging
     identity: IdentityRules
+    destinations: Destinations
+    contexts: Contexts
     digest: str
     """SHA-256 over the names and contents of all files."""
 
@@ -90,6 +97,8 @@ def _load(directories: tuple[Path, ...]) -> Rulebook:
         blind_spots={k: v for r in rules if isinstance(r, BlindSpots) for k, v in r.blind_spots.items()},
         judging=next(r for r in rules if isinstance(r, Judging)),
         identity=next(r for r in rules if isinstance(r, IdentityRules)),
+        destinations=next(r for r in rules if isinstance(r, Destinations)),
+        contexts=next(r for r in rules if isinstance(r, Contexts)),
         digest=digest.hexdigest(),
     )
     _cross_check(book)
@@ -102,3 +111,5 @@ def _cross_check(book: Rulebook) -> None:
         unknown = [f for f in (*regime.findings, *regime.citations, *regime.severities) if f not in book.findings]
         if unknown:
             raise RuleError(f"regimes/{regime.id}: names findings that do not exist: {', '.join(unknown)}")
+        if notices := [f for f in regime.findings if book.findings[f].notice]:
+            raise RuleError(f"regimes/{regime.id}: a notice is under no regime: {', '.join(notices)}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pixelwitness.observations import TIERS, OptOutKind, Tier
 from pixelwitness.rulebook.load import Rule, SourcedRule
@@ -23,12 +23,26 @@ ACTORS: dict[Actor, str] = {
 """Who can put something right, and how a report calls them."""
 
 
+MEMORY_LIMIT: Severity = "medium"
+"""The most that may rest on what no source was found for."""
+
+
 class Period(Rule):
     """When a regime, or one of its duties, is in force; `until` is the first day on which it is not."""
 
     since: date
     until: date | None = None
     citation: str
+    memory: bool = False
+    """No source was found for the dates or the duty: nothing that rests on it is worse than `medium`."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.until is not None and self.until <= self.since:
+            raise ValueError("`until` must lie after `since`")
+        if "memory" in self.citation.lower().split("(")[-1] and not self.memory:
+            raise ValueError("a citation from memory needs `memory: true`")
+        return self
 
 
 class Binding(Rule):
@@ -65,9 +79,30 @@ class Regime(SourcedRule):
     """The provision for each finding."""
     regions: tuple[str, ...]
     """Region codes (ISO 3166, `US-CA`) that show that the regime applies to a visitor."""
+    vague_regions: tuple[str, ...] = ()
+    """Region codes that speak neither for this regime nor against it (`EU`, as consent systems use it, for the UK)."""
+    gdpr_applies: Literal["shows", "needs", "silent"] = "silent"
+    """What a TCF string's gdprApplies says: a yes `shows` that the regime applies and a no contradicts it; the regime
+    `needs` a yes, which others share; or it is `silent` about it."""
     max_severity: Severity = "critical"
+    memory: bool = False
+    """No source was found for this body of law as a whole: nothing under it is worse than `medium`."""
+    arguable: tuple[str, ...] = ()
+    """Where the law is open to argument, and which way this file goes. One sentence each; the docs print them."""
     notes: str = ""
     examples: tuple[RegimeExample, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.memory and SEVERITIES.index(self.max_severity) > SEVERITIES.index(MEMORY_LIMIT):
+            raise ValueError(f"what rests on memory needs `max_severity: {MEMORY_LIMIT}` or less")
+        if missing := [f for f in self.findings if f not in self.citations]:
+            raise ValueError(f"no citation for {', '.join(missing)}")
+        if stray := [f for f in (*self.citations, *self.severities) if f not in self.findings]:
+            raise ValueError(f"gives weight to what is not among its findings: {', '.join(stray)}")
+        if self.model == "opt_in" and self.binds:
+            raise ValueError("an opt-in regime has no binding opt-outs: they decide nothing there")
+        return self
 
 
 class RegimeExample(Rule):
@@ -90,8 +125,19 @@ class Finding(SourcedRule):
     severities: tuple[SeverityCase, ...]
     notice: bool = False
     """A fact worth knowing that breaks no rule by itself: no violation, under no regime."""
+    reasoning: str = ""
+    """Why it is weighed so, and why it is a violation or only a notice."""
+    memory: bool = False
+    """No source was found for the rule: it is never worse than `medium`."""
     precedent: tuple[str, ...] = ()
     examples: tuple[FindingExample, ...]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        worst = MEMORY_LIMIT if self.memory else "info" if self.notice else "critical"
+        if any(SEVERITIES.index(c.severity) > SEVERITIES.index(worst) for c in self.severities):
+            raise ValueError(f"a notice is `info`, and what rests on memory `{MEMORY_LIMIT}` at most")
+        return self
 
 
 class FindingExample(Rule):
@@ -141,6 +187,8 @@ class Judging(SourcedRule):
     preflight_window_ms: int
     copy_window_ms: int
     never_sent: tuple[str, ...]
+    default_regimes: tuple[str, ...]
+    """The regimes that are judged where none is asked for."""
     examples: tuple[SentExample, ...]
 
     def was_sent(self, error: str | None) -> bool:
@@ -156,12 +204,23 @@ def in_force(periods: tuple[Period, ...], day: date) -> Period | None:
     return None
 
 
-def severity_of(cases: tuple[SeverityCase, ...], tier: Tier, state: str) -> Severity | None:
-    """The severity of the first case that fits; None where none does."""
+def capped(severity: Severity, *limits: Severity) -> Severity:
+    """A severity, and no more than any of the limits."""
+    return min((severity, *limits), key=SEVERITIES.index)
+
+
+def case_of(cases: tuple[SeverityCase, ...], tier: Tier, state: str) -> SeverityCase | None:
+    """The first case that fits a tier and state; None where none does."""
     for case in cases:
         if case.tier is not None and TIERS.index(tier) < TIERS.index(case.tier):
             continue
         if case.states is not None and state not in case.states:
             continue
-        return case.severity
+        return case
     return None
+
+
+def severity_of(cases: tuple[SeverityCase, ...], tier: Tier, state: str) -> Severity | None:
+    """The severity of the first case that fits; None where none does."""
+    case = case_of(cases, tier, state)
+    return case.severity if case else None

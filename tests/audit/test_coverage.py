@@ -1,0 +1,145 @@
+"""Coverage that can be trusted: what a pass names, and what keeps silence from being one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pixelwitness.audit.judge import judge
+from pixelwitness.audit.model import Coverage
+from pixelwitness.exchange import Exchange, Response
+from pixelwitness.ingest import observe_request
+from pixelwitness.observations import BlindSpot
+from pixelwitness.run import Lens, Scope, Tally, request_record
+from support import BOOK, PIXEL, SHOP, START, asset, hit, observe, onetrust, page, script
+
+GPC = [("Sec-GPC", "1")]
+NO = onetrust(False, at=-5000)
+QUIET = page(0, cookie=NO)
+
+
+def row(
+    exchanges: list[Exchange], state: str = "denied", regime: str = "eu", spots: tuple[BlindSpot, ...] = ()
+) -> Coverage:
+    rows = observe(exchanges)
+    rows = rows.model_copy(update={"blind_spots": (*rows.blind_spots, *spots)})
+    made = judge(rows, [BOOK.regimes["eu"], BOOK.regimes["us-ca"]], BOOK).coverage
+    return next(c for c in made if (c.property, c.state, c.regime) == ("shop.example", state, regime))
+
+
+def test_a_pass_names_its_page_views_and_its_control() -> None:
+    visit = [
+        page(0, cookie=onetrust(True, at=-5000)),
+        hit(1000),
+        page(20_000, SHOP + "a", cookie=onetrust(False, at=15_000)),
+        page(30_000, SHOP + "b", cookie=onetrust(False, at=15_000)),
+    ]
+    withdrawn = row(visit, "withdrawn")
+    assert withdrawn.result == "pass"
+    assert withdrawn.note == "2 page views, nothing sent; control: sends seen 1 when granted"
+    assert row(visit, "granted").note == "1 page view, 1 sends, all compliant; no_control"
+    assert row([QUIET]).note == "1 page view, nothing sent; no_control"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "result"),
+    [
+        (200, (("Content-Type", "text/html"),), "pass"),
+        (304, (), "pass"),
+        (200, (), "pass"),
+        (301, (), "not_tested"),
+        (204, (), "not_tested"),
+        (404, (("Content-Type", "text/html"),), "not_tested"),
+        (500, (("Content-Type", "text/html"),), "not_tested"),
+        (200, (("Content-Type", "application/pdf"),), "not_tested"),
+        (200, (("Content-Type", "application/json"),), "not_tested"),
+    ],
+)
+def test_only_a_page_that_came_is_a_page_view(status: int, headers: tuple, result: str) -> None:
+    seen = asset(-100, cookie=NO)
+    made = judge(
+        observe([seen, replace(QUIET, response=Response(START + 20, status, headers)), page(99, "https://x.example/")]),
+        [BOOK.regimes["eu"]], BOOK,
+    ).coverage  # fmt: skip
+    found = {c.state: c.result for c in made if c.property == "shop.example"}
+    assert found.get("denied", "not_tested") == result
+
+
+def test_a_page_without_an_answer_a_head_request_and_a_page_rendered_ahead_are_none() -> None:
+    assert row([page(50, SHOP + "x", cookie=NO), replace(QUIET, response=None)]).page_views == 1
+    ahead = page(100, SHOP + "x", cookie=NO, headers=[("Sec-Purpose", "prefetch;prerender")])
+    assert row([QUIET, ahead]).page_views == 1
+    assert row([QUIET, replace(page(100, SHOP + "x", cookie=NO), method="HEAD")]).page_views == 1
+
+
+def test_a_view_under_gpc_counts_in_its_state_and_in_gpc() -> None:
+    visit = [page(0, cookie=NO, headers=GPC)]
+    assert row(visit, "gpc", "us-ca").page_views == row(visit, "denied", "us-ca").page_views == 1
+    assert row([QUIET], "gpc", "us-ca").result == "not_tested"
+
+
+def bare(at: int) -> Exchange:
+    """A request for the loader that names no page."""
+    return Exchange("c", START + at, "GET", f"https://analytics.tiktok.com/i18n/pixel/events.js?sdkid={PIXEL}", (), b"")
+
+
+def test_a_send_that_cannot_be_placed_keeps_silence_from_passing() -> None:
+    lost = bare(-1000)
+    assert row([lost, QUIET]).result == "unverified"
+    assert "could not be put on any page" in row([lost, QUIET]).note
+    assert row([replace(lost, client="d"), QUIET]).result == "pass"
+
+
+@pytest.mark.parametrize(
+    ("spot", "result"),
+    [
+        (BlindSpot(client="c", host="analytics.tiktok.com", kind="tls_refused"), "unverified"),
+        (BlindSpot(client="c", host="metrics.shop.example", kind="tls_refused"), "unverified"),
+        (BlindSpot(client="c", host="api.other.example", kind="tls_refused"), "pass"),
+        (BlindSpot(client="c", host="www.tiktok.com", kind="tls_refused"), "pass"),
+        (BlindSpot(client="d", host="metrics.other.example", kind="tls_refused"), "pass"),
+        (BlindSpot(client="capture", kind="capture_damaged"), "unverified"),
+        (BlindSpot(client=None, kind="addon_fault"), "unverified"),
+        (BlindSpot(client="capture", kind="odd_entry"), "unverified"),
+        (BlindSpot(client="capture", kind="odd_entry", at=START), "pass"),
+        (BlindSpot(client="c", kind="first_party_unseen", host="www.shop.example", page=SHOP), "unverified"),
+        (BlindSpot(client="c", kind="out_of_scope_send", host="analytics.tiktok.com"), "unverified"),
+        (BlindSpot(client="c", kind="blocked_send", host="analytics.tiktok.com", at=START + 5), "unverified"),
+        (BlindSpot(client="c", kind="blocked_send", host="x", at=START + 5, page="https://other.example/"), "pass"),
+    ],
+)
+def test_what_was_not_seen_keeps_silence_from_passing(spot: BlindSpot, result: str) -> None:
+    assert row([QUIET], spots=(spot,)).result == result
+
+
+def test_a_host_that_could_be_read_all_the_same_is_no_doubt() -> None:
+    spot = BlindSpot(client="c", host="analytics.tiktok.com", kind="tls_refused")
+    granted = [page(0, cookie=onetrust(True, at=-5000)), hit(1000)]
+    assert row(granted, "granted", spots=(spot,)).result == "pass"
+
+
+def test_a_blocked_send_counts_in_every_state_that_was_possible_and_in_gpc() -> None:
+    blocked = hit(60_000, method="OPTIONS")
+    assert row([page(0, cookie=onetrust(None)), blocked], "unanswered").result == "unverified"
+    under_gpc = [page(0, cookie=onetrust(True, at=-5000), headers=GPC), hit(1000, method="OPTIONS")]
+    assert row(under_gpc, "gpc", "us-ca").result == "unverified"
+
+
+def test_a_message_that_cannot_be_decoded_is_no_all_clear_under_an_opt_out() -> None:
+    cut = replace(hit(1000, headers=GPC), body=None, body_state="not_captured")
+    visit = [page(0, cookie=onetrust(True, at=-5000), headers=GPC), cut]
+    assert row(visit, "gpc", "us-ca").result == "unverified"
+    assert row([QUIET, cut], "denied", "eu").result == "fail"
+
+
+def test_out_of_scope_a_send_that_names_no_page_is_on_the_record_and_no_more() -> None:
+    lens = Lens(BOOK, Scope(("shop.example",)))
+    kept = request_record(bare(0), lens, Tally())
+    assert kept is not None
+    assert [s.kind for s in kept.observed.blind_spots] == ["out_of_scope_send"]
+    assert kept.exchange is None
+    assert not kept.observed.hits
+    elsewhere = replace(script(0), headers=(("Referer", "https://mail.example/inbox"),))
+    assert observe_request(elsewhere, BOOK).hits
+    assert request_record(elsewhere, lens, Tally()) is None
