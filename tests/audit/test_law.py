@@ -89,6 +89,8 @@ def test_memory_is_marked_and_bounded() -> None:
     finding = BOOK.findings["gpc-ignored"].model_dump()
     with pytest.raises(ValidationError, match="at most"):
         Finding.model_validate({**finding, "memory": True})
+    with pytest.raises(ValidationError, match="names what there is not: whom"):
+        Finding.model_validate({**finding, "explanation": "{what} was sent to {whom}"})
 
 
 # --- what a regime makes of a visit --------------------------------------------------------------------------------------

@@ -169,6 +169,18 @@ def test_a_marked_page_makes_a_violation_graver_and_a_word_in_an_address_only_a_
     assert "sensitive-page" not in noticed(judged(elsewhere))
 
 
+def test_what_the_request_did_not_tell_is_not_held_against_it(tmp_path) -> None:
+    clinic = SHOP + "clinic/appointment"
+    said = stated(tmp_path, '    contexts: [{context: health, paths: ["/clinic/*"]}]\n')
+    by_time = replace(script(1000), headers=())
+    assert rules(judged([page(0, clinic, cookie=NO), by_time], said), "eu") == {"contacted-without-consent"}
+    origin_only = script(1000)
+    assert rules(judged([page(0, clinic, cookie=NO), origin_only], said), "eu") == {"contacted-without-consent"}
+    whole = replace(script(1000), headers=(("Referer", clinic),))
+    told = judged([page(0, clinic, cookie=NO), whole], said)
+    assert [v.severity for v in told.violations if v.rule == "sensitive-context"] == ["medium"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -30,7 +30,7 @@ from pixelwitness.audit.pixels import notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
 from pixelwitness.audit.session import Placed, Session, blocked_sends, sessions_of
-from pixelwitness.audit.sites import STATEMENT, Site, sites_of
+from pixelwitness.audit.sites import STATEMENT, Site, disclosed, sites_of
 from pixelwitness.audit.timeline import CHOICES
 from pixelwitness.audit.verdict import decide, tier_of
 from pixelwitness.audit.violations import Case, Weight, mitigations, violations_of
@@ -157,7 +157,7 @@ def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
     for hit, place in session.hits:
         at = consent.at(hit.occurred_at, host_of(place.page), hit.event_time)
         out = opt_outs.at_hit(hit, place.page)
-        said = site.at(hit.occurred_at, place.page or hit.page_url)
+        said = site.at(hit.occurred_at, disclosed(hit))
         case = Case(hit, place, at, out, court.copies.get(hit.id), _confidence(place, at), said)
         _judge_hit(case, session, court, weights, notes)
     for spot in session.blocked:

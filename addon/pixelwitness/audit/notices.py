@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from pixelwitness.audit.model import Notice
-from pixelwitness.audit.sites import Site
+from pixelwitness.audit.sites import Site, disclosed
 from pixelwitness.audit.verdict import Decision, tier_of
 from pixelwitness.audit.violations import Case
 from pixelwitness.audit.words import OPT_OUT_WORDS, clock_time, listing
@@ -57,7 +57,7 @@ class SiteNotices:
     def _sensitive(self, case: Case, judged: Sequence[tuple[Regime, Decision, bool]]) -> None:
         if any("sensitive-context" in d.rules for _, d, _ in judged):
             return
-        page = case.place.page or case.hit.page_url
+        page = disclosed(case.hit)
         marked = case.site.contexts
         if marked:
             by = f"the property file of {case.site.as_of}"

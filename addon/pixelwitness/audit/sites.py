@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pixelwitness.observations import Signal
+from pixelwitness.observations import Hit, Signal
 from pixelwitness.property import registrable_domain
 from pixelwitness.rulebook.places import Contexts
 
@@ -47,12 +47,14 @@ class Site:
     transfer: tuple[tuple[str, bool], ...] | None = None
     """What the property file says of a transfer: (safeguard, whether it exists). None: it does not speak of it."""
 
-    def at(self, moment: int, page: str | None) -> SiteAt:
-        """What counts for a hit at a moment, from a page (its URL, where it is known)."""
+    def at(self, moment: int, disclosed: str | None) -> SiteAt:
+        """What counts for a hit at a moment. `disclosed` is the page (or app) that the hit itself told the vendor."""
         before = [c for c in self.claims if c[0] <= moment]
         claim = before[-1] if before else self.claims[0] if self.claims else None
         return SiteAt(
-            contexts=tuple(name for name, paths in self.pages if not paths or _on(page, paths)),
+            contexts=tuple(
+                name for name, paths in self.pages if disclosed is not None and (not paths or _on(disclosed, paths))
+            ),
             as_of=self.as_of,
             claims_gpc=claim is not None and claim[1],
             claimed=claim[2] if claim is not None else "",
@@ -60,12 +62,23 @@ class Site:
         )
 
 
-def _on(page: str | None, patterns: Sequence[str]) -> bool:
+def disclosed(hit: Hit) -> str | None:
+    """The page that a hit told the vendor: in its message, else by Referer or Origin; an app by its id.
+
+    Where only time put it on a page, the vendor learned nothing of that page.
+    """
+    if hit.in_frame and hit.page_referrer:
+        return hit.page_referrer
+    origin = hit.origin if hit.origin != "null" else None
+    return hit.page_url or hit.referer or origin or hit.app_id or (hit.host if hit.first_party_host else None)
+
+
+def _on(page: str, patterns: Sequence[str]) -> bool:
     try:
-        path = unquote(urlsplit(page or "").path) or "/"
+        path = unquote(urlsplit(page).path) or "/"
     except ValueError:
         return False
-    return page is not None and any(fnmatchcase(path, pattern) for pattern in patterns)
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def sites_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from string import Formatter
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -112,6 +113,13 @@ class RegimeExample(Rule):
     in_force: bool
 
 
+FIELDS = frozenset(
+    "what when property state opt_out basis sent collected plaintext cookie context as_of claimed missing host operator "
+    "conflict hosts known marked page code fields partner".split()
+)
+"""What an explanation may name in braces."""
+
+
 class Finding(SourcedRule):
     """What is wrong, why it matters and what to do. Regimes decide where and how much."""
 
@@ -137,6 +145,9 @@ class Finding(SourcedRule):
         worst = MEMORY_LIMIT if self.memory else "info" if self.notice else "critical"
         if any(SEVERITIES.index(c.severity) > SEVERITIES.index(worst) for c in self.severities):
             raise ValueError(f"a notice is `info`, and what rests on memory `{MEMORY_LIMIT}` at most")
+        named = {name for _, name, _, _ in Formatter().parse(self.explanation) if name is not None}
+        if unknown := sorted(named - FIELDS):
+            raise ValueError(f"the explanation names what there is not: {', '.join(unknown)}")
         return self
 
 
