@@ -93,6 +93,14 @@ def test_memory_is_marked_and_bounded() -> None:
         Finding.model_validate({**finding, "explanation": "{what} was sent to {whom}"})
 
 
+@pytest.mark.parametrize("regime", BOOK.regimes.values(), ids=lambda r: r.id)
+def test_what_was_not_verified_is_no_worse_than_medium(regime: Regime) -> None:
+    for rule, citation in regime.citations.items():
+        if "not verified" in citation and SEVERITIES.index(regime.max_severity) > MEDIUM:
+            assert regime.severities[rule]
+            assert all(SEVERITIES.index(c.severity) <= MEDIUM for c in regime.severities[rule])
+
+
 # --- what a regime makes of a visit --------------------------------------------------------------------------------------
 
 
