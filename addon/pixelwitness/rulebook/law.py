@@ -114,8 +114,11 @@ class RegimeExample(Rule):
 
 
 FIELDS = frozenset(
-    "what when property state opt_out basis sent collected plaintext cookie context as_of claimed missing host operator "
-    "conflict hosts known marked page code fields partner".split()
+    {
+        *("what", "when", "property", "host", "hosts", "operator", "known", "page", "code", "partner"),
+        *("state", "opt_out", "basis", "conflict", "claimed", "as_of", "missing", "context", "marked"),
+        *("sent", "collected", "plaintext", "cookie", "fields"),
+    }
 )
 """What an explanation may name in braces."""
 
