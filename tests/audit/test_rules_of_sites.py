@@ -33,7 +33,7 @@ def noticed(judgement: Judgement) -> set[str]:
 def claim(value: bool, at: int = 0, host: str = "www.shop.example") -> Signal:
     return Signal(
         id=f"g{at}", exchange_id="x", client="c", host=host, observed_at=START + at, source="body", name="gpc.json",
-        detail={"gpc": value, "lastUpdate": "2025-04-15"},
+        detail={"gpc": value, "last_update": "2025-04-15"},
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def sites_of(
         said = signal.detail.get("gpc")
         if signal.name == GPC_CLAIM and isinstance(said, bool) and signal.host is not None:
             if registrable_domain(signal.host) == prop:
-                dated = signal.detail.get("lastUpdate")
+                dated = signal.detail.get("last_update")
                 claims[prop].append((signal.observed_at, said, dated[:40] if isinstance(dated, str) else ""))
         elif signal.source == STATEMENT:
             # Of two, the later one. Sites are known in lower case, apps as they write themselves.
