@@ -1,4 +1,8 @@
-"""What the cookies of a request say of consent."""
+"""What the cookies of a request say of consent.
+
+A busy site sends 60 cookies with every request. A header that has not changed costs a look-up; one in which only
+cookies changed that have nothing to do with consent costs its splitting.
+"""
 
 from __future__ import annotations
 
@@ -8,60 +12,69 @@ from functools import lru_cache
 
 from pixelwitness.consent.decoders import DECODERS, MAX_VALUE
 from pixelwitness.consent.decoders.values import plain
-from pixelwitness.consent.index import index_of
+from pixelwitness.consent.index import MAX_NAME, Index, index_of
 from pixelwitness.consent.reading import Reading
 from pixelwitness.rulebook import Rulebook
+from pixelwitness.rulebook.consent import ConsentRule, CookieRule
 
 MAX_COOKIES = 400
 STANDARD = re.compile(
     r'(?:"|%22)?(?:C[A-Za-z0-9_-]{38}|DB[A-Za-z0-9_-]{2,60}(?:~|%7[Ee])|1(?:[YN]|-|%2[Dd]){3}"?$|2(?:~|%7[Ee])[0-9~%])'
 )
 """How a standard string begins: whatever else begins so is told apart by reading it."""
+MAX_SHAPE = 8_192
+"""So much of a value shows its shape: a pattern may go over it more than once."""
+MAX_CACHED = 16_384
+"""Longer headers are read each time, so that the cache is bounded in bytes."""
+
+type Said = tuple[tuple[str, str | None, Reading], ...]
+"""Cookie, system (None: a consent-like cookie of nobody's), reading."""
 
 
 def claimed_cookies(names: Iterable[str], book: Rulebook) -> frozenset[str]:
     """Those of some cookie names whose values may be stored: a consent rule, or the generic one, claims them."""
-    return frozenset(n for n in names if (_is_claimed(n, book) if len(n) <= 200 else _is_claimed.__wrapped__(n, book)))
-
-
-@lru_cache(8192)
-def _is_claimed(name: str, book: Rulebook) -> bool:
     index = index_of(book)
-    return (
-        name in index.by_name
-        or name == "OptanonAlertBoxClosed"
-        or index.generic.fullmatch(name[:200]) is not None
-        or any(p.fullmatch(name[:200]) for p, _, _ in index.by_pattern)
-    )
+    return frozenset(n for n in names if index.concerns(n))
 
 
-@lru_cache(4096)
-def _read_header(header: str, book: Rulebook) -> tuple[tuple[str, str | None, Reading], ...]:
+def read_cookies(header: str, book: Rulebook) -> Said:
+    """What a Cookie header says of consent."""
+    return _read_header(header, book) if len(header) <= MAX_CACHED else _read_header.__wrapped__(header, book)
+
+
+@lru_cache(1024)
+def _read_header(header: str, book: Rulebook) -> Said:
+    index = index_of(book)
     jar: dict[str, str] = {}
-    for pair in header.split(";")[:MAX_COOKIES]:
+    for pair in header.split(";", MAX_COOKIES)[:MAX_COOKIES]:
         name, equals, value = pair.strip().partition("=")
-        if equals and name not in jar:
-            jar[name] = value.strip().strip('"')
+        value = value.strip()
+        if equals and name not in jar and (index.concerns(name) or STANDARD.match(value)):
+            jar[name] = _unquoted(value)
+    relevant = tuple(jar.items())
+    small = sum(len(v) for v in jar.values()) <= MAX_CACHED
+    return _read_jar(relevant, book) if small else _read_jar.__wrapped__(relevant, book)
+
+
+@lru_cache(1024)
+def _read_jar(cookies: tuple[tuple[str, str], ...], book: Rulebook) -> Said:
+    jar = dict(cookies)
     found: list[tuple[str, str | None, Reading]] = []
-    for name, value in jar.items():
-        found += [(name, cmp, reading) for cmp, reading in _read_cookie(name, value, jar, book)]
+    for name, value in cookies:
+        found += [(name, cmp, reading) for cmp, reading in _read_cookie(name, value, jar, index_of(book))]
     return tuple(found)
 
 
-def read_cookies(header: str, book: Rulebook) -> tuple[tuple[str, str | None, Reading], ...]:
-    """What a Cookie header says of consent, as (cookie, system, reading). An unchanged header costs a look-up."""
-    return _read_header(header, book) if len(header) <= 16_384 else _read_header.__wrapped__(header, book)
-
-
-def _read_cookie(name: str, value: str, jar: Mapping[str, str], book: Rulebook) -> list[tuple[str | None, Reading]]:
-    index = index_of(book)
-    rules = list(index.by_name.get(name, ()))
-    rules += [(rule, cookie) for pattern, rule, cookie in index.by_pattern if pattern.fullmatch(name[:200])]
+def _read_cookie(name: str, value: str, jar: Mapping[str, str], index: Index) -> list[tuple[str | None, Reading]]:
+    rules = index.rules_for(name)
     if len(value) > MAX_VALUE:
-        return [(None, Reading(None, "advertising", "home_made_consent"))] if rules else []
+        return [(None, Reading(None, "advertising", "home_made_consent", detail={"size": len(value)}))] if rules else []
+    text = plain(value)
     for rule, cookie in rules:
-        if not value or (cookie.shape and not re.search(cookie.shape, plain(value[:4096]))):
+        if not value or not _has_shape(cookie, text):
             continue
+        if _yields(name, cookie, jar):
+            return []
         said = DECODERS[cookie.decoder](value, jar, {**cookie.params, "lists": index.lists})
         if said is not None:
             return [(rule.id, reading) for reading in said]
@@ -69,8 +82,40 @@ def _read_cookie(name: str, value: str, jar: Mapping[str, str], book: Rulebook) 
         for rule_id, decoder in index.strings:
             if (said := DECODERS[decoder](value, jar, {"strict": True})) is not None:
                 return [(rule_id, reading) for reading in said]
-    if rules or index.generic.fullmatch(name[:200]):
-        return [
-            (None, Reading(None, "advertising", "home_made_consent", detail={"named_like": [r.id for r, _ in rules]}))
-        ]
+    if not rules and not index.generic.fullmatch(name[:MAX_NAME]):
+        return []
+    return _read_renamed(value, text, jar, index) or [
+        (None, Reading(None, "advertising", "home_made_consent", detail={"named_like": _ids(rules)}))
+    ]
+
+
+def _read_renamed(value: str, text: str, jar: Mapping[str, str], index: Index) -> list[tuple[str | None, Reading]]:
+    """A known system's cookie under a name of the site's own."""
+    for rule, cookie in index.renamed:
+        if _has_shape(cookie, text):
+            said = DECODERS[cookie.decoder](value, jar, {**cookie.params, "lists": index.lists})
+            if said:
+                return [(rule.id, reading) for reading in said]
     return []
+
+
+def _has_shape(cookie: CookieRule, text: str) -> bool:
+    return cookie.shape is None or re.search(cookie.shape, text[:MAX_SHAPE]) is not None
+
+
+def _unquoted(value: str) -> str:
+    """A value without the quotes around it; those of a JSON string belong to it."""
+    quoted = len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]
+    return value[1:-1] if quoted else value
+
+
+def _yields(name: str, cookie: CookieRule, jar: Mapping[str, str]) -> bool:
+    return any(
+        other != name and value and re.fullmatch(pattern, other[:MAX_NAME])
+        for pattern in cookie.yields_to
+        for other, value in jar.items()
+    )
+
+
+def _ids(rules: Iterable[tuple[ConsentRule, CookieRule]]) -> list[str]:
+    return list(dict.fromkeys(rule.id for rule, _ in rules))

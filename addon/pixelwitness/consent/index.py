@@ -3,57 +3,114 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pixelwitness.rulebook import Rulebook
-from pixelwitness.rulebook.consent import CallRule, ConsentRule, CookieRule
+from pixelwitness.consent.decoders import DECODERS
+from pixelwitness.rulebook import Rulebook, RuleError
+from pixelwitness.rulebook.consent import CallRule, ConfigRule, ConsentRule, CookieRule, HeaderRule, LoadRule
 from pixelwitness.rulebook.hosts import HostIndex
 
 GENERIC = "generic"
 STRINGS = ("tcf", "gpp", "usp", "ac")
 """Standard strings that are recognised by their shape under any cookie's name."""
+ANYWHERE = "*"
+MAX_NAME = 200
 
 
-@dataclass(frozen=True)
+class ByHost[T]:
+    """Values by host suffix, and those that hold on any host (`*`)."""
+
+    def __init__(self) -> None:
+        self._hosts: HostIndex[T] = HostIndex()
+        self._anywhere: list[T] = []
+
+    def add(self, host: str, value: T) -> None:
+        """Put a value under a host suffix, `=host` or `*`."""
+        if host == ANYWHERE:
+            self._anywhere.append(value)
+        else:
+            self._hosts.add(host, value)
+
+    def lookup(self, host: str) -> list[T]:
+        """All values that hold for a host, the most specific first."""
+        return [*self._hosts.lookup(host), *self._anywhere]
+
+
+@dataclass
 class Index:
-    by_name: dict[str, list[tuple[ConsentRule, CookieRule]]]
-    by_pattern: list[tuple[re.Pattern[str], ConsentRule, CookieRule]]
-    generic: re.Pattern[str]
-    calls: HostIndex[tuple[ConsentRule, CallRule]]
-    loads: HostIndex[tuple[ConsentRule, tuple[str, ...]]]
-    lists: dict[str, tuple[str, ...]]
-    strings: tuple[tuple[str, str], ...]
-    query: dict[str, str]
-    google: dict[str, tuple[str, ...]]
-    apps: dict[str, tuple[str, ...]]
+    """One rulebook's rules about consent."""
+
+    by_name: dict[str, list[tuple[ConsentRule, CookieRule]]] = field(default_factory=dict)
+    by_pattern: list[tuple[re.Pattern[str], ConsentRule, CookieRule]] = field(default_factory=list)
+    renamed: list[tuple[ConsentRule, CookieRule]] = field(default_factory=list)
+    companions: list[re.Pattern[str]] = field(default_factory=list)
+    generic: re.Pattern[str] = re.compile(r"(?!)")
+    calls: ByHost[tuple[ConsentRule, CallRule]] = field(default_factory=ByHost)
+    loads: ByHost[tuple[ConsentRule, LoadRule]] = field(default_factory=ByHost)
+    configs: ByHost[tuple[ConsentRule, ConfigRule]] = field(default_factory=ByHost)
+    headers: dict[str, list[tuple[ConsentRule, HeaderRule]]] = field(default_factory=dict)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    strings: list[tuple[str, str]] = field(default_factory=list)
+    query: dict[str, str] = field(default_factory=dict)
+    """URL parameters that carry a standard string, with the string's rule."""
+    google: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    apps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rules_for = lru_cache(20_000)(self._rules_for)
+        self.concerns = lru_cache(20_000)(self._concerns)
+
+    def _rules_for(self, name: str) -> tuple[tuple[ConsentRule, CookieRule], ...]:
+        """The cookie rules that claim a name, an exact name before a pattern."""
+        short = name[:MAX_NAME]
+        found = list(self.by_name.get(name, ()))
+        return (*found, *((rule, cookie) for pattern, rule, cookie in self.by_pattern if pattern.fullmatch(short)))
+
+    def _concerns(self, name: str) -> bool:
+        """Whether a cookie of this name may bear on consent: a rule, the generic one or a companion claims it."""
+        short = name[:MAX_NAME]
+        return bool(
+            self.rules_for(name) or self.generic.fullmatch(short) or any(p.fullmatch(short) for p in self.companions)
+        )
 
 
 @lru_cache(8)
 def index_of(book: Rulebook) -> Index:
-    by_name: dict[str, list[tuple[ConsentRule, CookieRule]]] = {}
-    by_pattern = []
-    calls: HostIndex[tuple[ConsentRule, CallRule]] = HostIndex()
-    loads: HostIndex[tuple[ConsentRule, tuple[str, ...]]] = HostIndex()
-    generic = re.compile(r"(?!)")
+    """The index of a rulebook. Raises RuleError for a decoder that does not exist."""
+    index = Index()
     for rule in book.consent:
         for cookie in rule.cookies:
-            if rule.id == GENERIC and cookie.pattern:
-                generic = re.compile(cookie.pattern)
-            elif cookie.name is not None:
-                by_name.setdefault(cookie.name, []).append((rule, cookie))
-            elif cookie.pattern is not None:
-                by_pattern.append((re.compile(cookie.pattern), rule, cookie))
+            _add_cookie(index, rule, cookie)
+        index.companions += [re.compile(p) for p in rule.companions]
         for call in rule.calls:
-            calls.add(call.host, (rule, call))
+            index.calls.add(call.host, (rule, call))
         for load in rule.loads:
-            loads.add(load.host, (rule, load.paths))
-    lists = system(book, "services").phrases if any(r.id == "services" for r in book.consent) else {}
-    strings = tuple((r.id, c.decoder) for r in book.consent if r.id in STRINGS for c in r.cookies[:1])
-    query = {name: r.id for r in book.consent if r.id in STRINGS for name in r.query}
-    google = next((r.phrases for r in book.consent if r.id == "google"), {})
-    apps = next((r.phrases for r in book.consent if r.id == "apps"), {})
-    return Index(by_name, by_pattern, generic, calls, loads, lists, strings, query, google, apps)
+            index.loads.add(load.host, (rule, load))
+        for config in rule.configs:
+            index.configs.add(config.host, (rule, config))
+        for header in rule.headers:
+            index.headers.setdefault(header.name.lower(), []).append((rule, header))
+    if any(r.id == "services" for r in book.consent):
+        index.lists = dict(system(book, "services").phrases)
+    index.query = {name: r.id for r in book.consent if r.id in STRINGS for name in r.query}
+    index.google = next((r.phrases for r in book.consent if r.id == "google"), {})
+    index.apps = next((r.phrases for r in book.consent if r.id == "apps"), {})
+    index.strings = [(r.id, c.decoder) for r in book.consent if r.id in STRINGS for c in r.cookies[:1]]
+    return index
+
+
+def _add_cookie(index: Index, rule: ConsentRule, cookie: CookieRule) -> None:
+    if cookie.decoder not in DECODERS:
+        raise RuleError(f"consent/{rule.id}: no decoder {cookie.decoder!r}; there are: {', '.join(DECODERS)}")
+    if rule.id == GENERIC and cookie.pattern:
+        index.generic = re.compile(cookie.pattern)
+    elif cookie.name is not None:
+        index.by_name.setdefault(cookie.name, []).append((rule, cookie))
+    elif cookie.pattern is not None:
+        index.by_pattern.append((re.compile(cookie.pattern), rule, cookie))
+    if cookie.renamed:
+        index.renamed.append((rule, cookie))
 
 
 def system(book: Rulebook, name: str) -> ConsentRule:

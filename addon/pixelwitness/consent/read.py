@@ -6,7 +6,9 @@ import hashlib
 import re
 
 from pixelwitness.consent.calls import read_call
+from pixelwitness.consent.configs import read_config, read_gpc_file
 from pixelwitness.consent.cookies import MAX_COOKIES, claimed_cookies, read_cookies
+from pixelwitness.consent.decoders import DECODERS
 from pixelwitness.consent.index import index_of, system
 from pixelwitness.consent.reading import Reading
 from pixelwitness.consent.wire import in_body, in_query
@@ -43,6 +45,9 @@ def request_signals(
         by_proxy = "sec-gpc" in exchange.added_headers
         reading = Reading(opt_out_kind="gpc", opt_out=True, detail={"added_by_proxy": by_proxy})
         found.append(_signal(exchange, "header", "Sec-GPC", None, reading, len(found), own_host=document))
+    if document and exchange.fields.get("dnt", "").strip() == "1":
+        # On the record only: no law that we know of makes Do Not Track an opt-out.
+        found.append(_signal(exchange, "header", "DNT", None, Reading(detail={"dnt": True}), len(found), own_host=True))
     found += _calls_and_loads(exchange, book, len(found))
     found += _strings(exchange, book, category, len(found))
     return tuple(found)
@@ -51,12 +56,12 @@ def request_signals(
 def response_signals(
     exchange: Exchange, book: Rulebook, *, category: str, own_site: bool = False
 ) -> tuple[Signal, ...]:
-    """The consent signals of a response: consent cookies that the site's own server sets."""
+    """The consent signals of a response: cookies that the site itself sets, headers, configurations."""
     response = exchange.response
     pixel = category.startswith("pixel_") and not own_site
     if response is None or pixel or category == "app_sdk":
         return ()
-    found: list[Signal] = []
+    found = [s.model_copy(update={"observed_at": response.at}) for s in _configs(exchange, book)]
     if category == "cmp":
         for name, rule, reading in in_body(response.body):
             # What a consent system's server answers may be its default: it is shown, and decides nothing.
@@ -64,6 +69,7 @@ def response_signals(
             signal = _signal(exchange, "body", name, rule, shown, 1000 + len(found))
             found.append(signal.model_copy(update={"observed_at": response.at}))
         return tuple(found)
+    found += [s.model_copy(update={"observed_at": response.at}) for s in _headers(exchange, book)]
     for line in header_values(response.headers, "set-cookie")[:MAX_COOKIES]:
         first, _, attributes = line.partition(";")
         name = first.partition("=")[0].strip()
@@ -77,18 +83,50 @@ def response_signals(
 def _calls_and_loads(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:
     index = index_of(book)
     found: list[Signal] = []
+    seen: set[str] = set()
     for rule, call in index.calls.lookup(exchange.host):
-        reading = read_call(exchange, call)
+        reading = read_call(exchange, call) if rule.id not in seen else None
         if reading is not None:
+            seen.add(rule.id)
             found.append(_signal(exchange, "cmp_call", call.path, rule.id, reading, count + len(found)))
-    if found or exchange.method != "GET":
+    if found or exchange.method != "GET" or exchange.fields.get("sec-fetch-dest") in ("image", "style", "font"):
         return found
-    for rule, paths in index.loads.lookup(exchange.host):
-        if exchange.fields.get("sec-fetch-dest") in ("image", "style", "font"):
-            continue
-        if not paths or any(exchange.path.startswith(p) for p in paths):
+    for rule, load in index.loads.lookup(exchange.host):
+        if not load.paths or any(exchange.path.startswith(p) for p in load.paths):
             reading = Reading(detail={"store": rule.store})
             return [_signal(exchange, "cmp_loaded", exchange.host, rule.id, reading, count)]
+    return found
+
+
+def _configs(exchange: Exchange, book: Rulebook) -> list[Signal]:
+    """What a consent system's configuration says of TikTok, and the site's own word on GPC."""
+    index = index_of(book)
+    found: list[Signal] = []
+    for rule, config in index.configs.lookup(exchange.host):
+        detail = read_config(exchange, config, index.lists)
+        if detail is not None:
+            signal = _signal(exchange, "cmp_config", exchange.path, rule.id, Reading(detail=detail), 2000 + len(found))
+            found.append(signal)
+    gpc = read_gpc_file(exchange)
+    if gpc is not None:
+        found.append(_signal(exchange, "body", "gpc.json", None, Reading(detail=gpc), 2000 + len(found), own_host=True))
+    return found
+
+
+def _headers(exchange: Exchange, book: Rulebook) -> list[Signal]:
+    """Response headers in which a consent system writes its state."""
+    index = index_of(book)
+    found: list[Signal] = []
+    for name, rules in index.headers.items():
+        for line in header_values(exchange.response.headers, name)[:20] if exchange.response else []:
+            for rule, header in rules:
+                match = re.search(header.pattern, line[:4096])
+                said = (
+                    DECODERS[header.decoder](match[1], {}, {**header.params, "lists": index.lists}) if match else None
+                )
+                for reading in said or ():
+                    signal = _signal(exchange, "header", name, rule.id, reading, 3000 + len(found), own_host=True)
+                    found.append(signal)
     return found
 
 

@@ -40,3 +40,9 @@ def unanswered(default: bool | None = None, **more: Any) -> Reading:
 def opted_out(kind: OptOutKind, value: bool | None, **detail: Any) -> Reading:
     """An opt-out signal: in force, not in force, or not saying."""
     return Reading(opt_out_kind=kind, opt_out=value, detail=detail)
+
+
+def unsure(reason: str = "meaning_uncertain", *, effective_default: bool | None = None, **more: Any) -> Reading:
+    """It speaks of consent, and what it says is not certain."""
+    said: Answer | None = None if effective_default is None else "granted" if effective_default else "denied"
+    return Reading(None, "advertising", reason, effective_default=said, **more)

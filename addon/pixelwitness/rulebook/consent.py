@@ -21,32 +21,52 @@ class CookieRule(Rule):
     """What the decoded value must look like; otherwise it is somebody else's cookie of that name."""
     decoder: str
     params: dict[str, Any] = Field(default_factory=dict)
+    yields_to: tuple[str, ...] = ()
+    """Names (anchored regular expressions) of cookies that say more: beside one of them this one says nothing."""
+    renamed: bool = False
+    """Sites rename it: a value of this shape counts under any consent-like name that no other rule reads."""
 
     @model_validator(mode="after")
     def _named(self) -> CookieRule:
         if (self.name is None) == (self.pattern is None):
             raise ValueError("a cookie needs either `name` or `pattern`")
-        for text in (self.pattern, self.shape):
+        for text in (self.pattern, self.shape, *self.yields_to):
             if text is not None:
                 re.compile(text)
+        if self.renamed and self.shape is None:
+            raise ValueError("a cookie that is known under any name needs a `shape`")
         return self
 
 
+class CallAnswer(Rule):
+    """What a call says where its query, or its body, has these values."""
+
+    query: dict[str, str] = Field(default_factory=dict)
+    body: dict[str, str] = Field(default_factory=dict)
+    """Dotted paths into a JSON body; `[]` stands for every member of a list (all must have the value)."""
+    state: Literal["granted", "denied"]
+
+
 class CallRule(Rule):
-    """A request that a consent system makes when somebody chooses."""
+    """A request that a consent system makes when somebody chooses.
+
+    The first of `answers` that fits says what was chosen. Where none fits the call still shows that somebody chose, or
+    only that the system is there (`shows: presence`: it is also made when a page loads).
+    """
 
     host: str
-    """Host suffix (`=host` for that host alone)."""
+    """Host suffix (`=host` for that host alone; `*` for any, since some systems are served from the site's own)."""
     path: str
     """Exact path; one that ends in `*` is a prefix."""
     method: str | None = None
     query: dict[str, str] = Field(default_factory=dict)
     """Query parameters that must have these values."""
-    state_from: str | None = None
-    """A query parameter that says whether advertising was allowed."""
-    states: dict[str, Literal["granted", "denied"]] = Field(default_factory=dict)
-    state: Literal["granted", "denied"] | None = None
+    body: dict[str, str] = Field(default_factory=dict)
+    """Places of a JSON body that must have these values."""
+    answers: tuple[CallAnswer, ...] = ()
+    shows: Literal["choice", "presence"] = "choice"
     region_from: str | None = None
+    """A query parameter with the visitor's region."""
     level: Level = "advertising"
 
 
@@ -57,6 +77,28 @@ class LoadRule(Rule):
     paths: tuple[str, ...] = ()
 
 
+class ConfigRule(Rule):
+    """A configuration in which the site says which category TikTok's cookies and hosts belong to."""
+
+    host: str
+    """As in a call."""
+    path: str
+    """Regular expression for the whole path."""
+    reader: Literal["onetrust", "cookiebot"]
+    essential: tuple[str, ...] = ()
+    """Categories that are always on: being in one is no consent."""
+
+
+class HeaderRule(Rule):
+    """A response header of the site that carries the consent system's state."""
+
+    name: str
+    pattern: str
+    """Regular expression whose first group is the value."""
+    decoder: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
 class ConsentExample(Rule):
     """A raw value and what is right for a visitor of whom this is all that is known."""
 
@@ -65,6 +107,7 @@ class ConsentExample(Rule):
     companions: dict[str, str] = Field(default_factory=dict)
     url: str | None = None
     method: str = "GET"
+    body: str = ""
     mark: str | None = None
     message: dict[str, Any] | None = None
     """A message of an app's SDK; `says` is what its permission means."""
@@ -93,9 +136,13 @@ class ConsentRule(SourcedRule):
     store: Literal["cookie", "opaque_cookie", "local_storage", "server", "signal"]
     """Where it keeps the visitor's answer; `cookie` means one that can be read."""
     cookies: tuple[CookieRule, ...] = ()
+    companions: tuple[str, ...] = ()
+    """Names (anchored regular expressions) of further cookies of this system, which decoders read along."""
     calls: tuple[CallRule, ...] = ()
     query: tuple[str, ...] = ()
     """For a standard string: names of URL parameters that carry it, on any request."""
+    configs: tuple[ConfigRule, ...] = ()
+    headers: tuple[HeaderRule, ...] = ()
     holds_days: int | None = None
     """How long an answer holds; None: as long as judging says."""
     phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)

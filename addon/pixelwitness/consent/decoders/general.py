@@ -1,66 +1,224 @@
-"""Decoders that rule files steer by parameters alone: pairs, JSON, one word."""
+"""Decoders that rule files steer by parameters alone: pairs, JSON, lists of what was allowed, one word.
+
+Parameters that several share: `key` (where the answer stands; the first of a list that does), `granted` and `denied`
+(its words; absent: any usual yes or no), `chosen_key` with `chosen` (where and how it stands that somebody chose),
+`chosen_beside` (cookies without which nobody chose), `at` (a time that is trusted), `region`, `version`, `gpc` (where
+the CMP records Global Privacy Control), `sale` (where it says whether data may be sold or shared).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from pixelwitness.consent.decoders.values import base64_json, dig, json_of, moment, plain, word
-from pixelwitness.consent.reading import Reading, answered, opted_out, unanswered
+from pixelwitness.consent.decoders.values import dig, json_of, moment, place, plain, truth, word
+from pixelwitness.consent.reading import Reading, answered, opted_out, unanswered, unsure
+
+MAX_FIELDS = 500
 
 
 def pairs(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
-    """A list of `key:value` pairs. Parameters: `separator`, `key`, `granted`, `denied`, `chosen_key`, `chosen`."""
-    parts = [p.partition(params.get("equals", ":")) for p in plain(value).split(params.get("separator", ","))[:500]]
-    fields = {k.strip(): v.strip() for k, _, v in parts}
-    return _by_fields(fields, params)
+    """A list of `key:value` pairs. Parameters: `separator` (a regular expression), `equals`, and the shared ones."""
+    parts = re.split(params.get("separator", ","), plain(value))[:MAX_FIELDS]
+    fields = {k.strip(): v.strip() for k, _, v in (p.partition(params.get("equals", ":")) for p in parts)}
+    return read_fields(fields, jar, params)
 
 
 def json_fields(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
-    """A JSON object, plain or in base64. `key`, `chosen_key`, `at` are dotted paths; see `_by_fields`."""
-    parsed = base64_json(value) if params.get("base64") else json_of(value)
-    if not isinstance(parsed, dict):
+    """A JSON object, plain or in base64, whose places are named by dotted paths. `needs`: paths that it must have."""
+    parsed = json_of(value)
+    if not isinstance(parsed, dict) or any(dig(parsed, path) is None for path in params.get("needs", ())):
         return None
-    paths = [params.get(k) for k in ("key", "chosen_key", "at", "region")]
-    fields = {path: dig(parsed, path) for path in paths if isinstance(path, str)}
-    return _by_fields({k: v for k, v in fields.items() if v is not None}, params)
+    return read_fields(_Paths(parsed), jar, params)
 
 
-def _by_fields(fields: Mapping[str, Any], params: Mapping[str, Any]) -> list[Reading] | None:
-    """The answer at `key`; whether anybody chose at `chosen_key` (in `chosen`), which may be absent from the rule."""
-    key = params["key"]
-    if key not in fields:
+class _Paths(dict[str, Any]):
+    """A JSON object whose values are looked up by dotted path."""
+
+    def get(self, path: str, default: Any = None) -> Any:
+        found = dig(dict(self), path)
+        return default if found is None else found
+
+
+def read_fields(fields: Mapping[str, Any], jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
+    """What some fields say. Without a word at `key`: what `absent` says of it, else they are none of this system's."""
+    keys = [params["key"]] if isinstance(params["key"], str) else params["key"]
+    said = next((fields.get(k) for k in keys if word(fields.get(k)) or k in fields), None)
+    allowed = _answer(said, params)
+    common = common_fields(fields, params)
+    found = _opt_outs(fields, params)
+    chosen = chose(fields, jar, params)
+    if allowed is not None:
+        if chosen is False:
+            return [unanswered(allowed, **common), *found]
+        if chosen is None:
+            return [unsure(effective_default=allowed, **common), *found]
+        return [answered(allowed, at=moment(fields.get(params.get("at", ""))), **common), *found]
+    absent = params.get("absent")
+    if absent is None:
+        return found or None
+    if said is not None:
+        return [unsure(**common), *found]
+    if absent == "unanswered" or chosen is False:
+        return [unanswered(**common), *found]
+    return [unsure(absent, choice_made=True, **common), *found]
+
+
+def _answer(said: Any, params: Mapping[str, Any]) -> bool | None:
+    if said is None:
         return None
-    said = word(fields[key])
-    if said in [word(v) for v in params["granted"]]:
-        allowed = True
-    elif said in [word(v) for v in params["denied"]]:
-        allowed = False
+    if "granted" not in params and "denied" not in params:
+        return truth(said)
+    if word(said) in [word(v) for v in params.get("granted", ())]:
+        return True
+    return False if word(said) in [word(v) for v in params.get("denied", ())] else None
+
+
+def chose(fields: Mapping[str, Any], jar: Mapping[str, str], params: Mapping[str, Any]) -> bool | None:
+    """Whether somebody chose; None: it does not say, though the rule names a place where it should."""
+    for name, values in params.get("chosen_beside", {}).items():
+        beside = [word(plain(v)) for k, v in jar.items() if re.fullmatch(name, k)]
+        return any(v in [word(w) for w in values] for v in beside)
+    key = params.get("chosen_key")
+    if key is None:
+        return True
+    found = fields.get(key)
+    if word(found) in [word(v) for v in params["chosen"]]:
+        return True
+    if "unchosen" not in params:
+        return False
+    return False if found is not None and word(found) in [word(v) for v in params["unchosen"]] else None
+
+
+def common_fields(fields: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Region and details that go with a reading."""
+    detail: dict[str, Any] = {}
+    if "version" in params and (version := word(fields.get(params["version"]))):
+        detail["version"] = version[:80]
+    if isinstance(groups := fields.get(params.get("categories", "")), dict):
+        flags = {str(k)[:80]: truth(v) for k, v in list(groups.items())[:MAX_FIELDS]}
+        detail["categories"] = {k: v for k, v in flags.items() if v is not None}
+    region = place(fields.get(params.get("region", "")), params.get("regions"))
+    return {"region": region, "detail": detail}
+
+
+def _opt_outs(fields: Mapping[str, Any], params: Mapping[str, Any]) -> list[Reading]:
+    found = []
+    if "gpc" in params and truth(fields.get(params["gpc"])):
+        found.append(opted_out("gpc", True, recorded_by_cmp=True))
+    sale = [truth(fields.get(k)) for k in params.get("sale", ())]
+    if False in sale or True in sale:
+        found.append(opted_out("cmp_sale", False in sale))
+    return found
+
+
+def listed(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
+    """A list of what was allowed, by category name or id: in JSON at `key`, or the value itself, split at `separator`.
+
+    `advertising`: the names that count (absent: the words of rules/consent/services.yaml). What is not on the list was
+    not allowed. Parameter `inverted`: the list names what was refused.
+    """
+    fields: Mapping[str, Any]
+    if "key" in params:
+        parsed = json_of(value)
+        parsed = {"": parsed} if isinstance(parsed, list) else parsed
+        if not isinstance(parsed, dict) or any(dig(parsed, path) is None for path in params.get("needs", ())):
+            return None
+        fields = _Paths(parsed)
+        keys = [params["key"]] if isinstance(params["key"], str) else params["key"]
+        found = next((f for f in (parsed.get("") if k == "" else fields.get(k) for k in keys) if f is not None), None)
+        found = json_of(found) if isinstance(found, str) else found
+        names = _names(found)
     else:
+        fields = {}
+        names = [n.strip() for n in re.split(params.get("separator", ","), plain(value))[:MAX_FIELDS] if n.strip()]
+    if names is None:
         return None
-    region = fields.get(params.get("region", ""))
-    place = region.upper() if isinstance(region, str) and region else None
-    chosen_key = params.get("chosen_key")
-    if chosen_key and word(fields.get(chosen_key)) not in [word(v) for v in params["chosen"]]:
-        return [unanswered(allowed, region=place)]
-    return [answered(allowed, at=moment(fields.get(params.get("at", ""))), region=place)]
+    common = common_fields(fields, params)
+    chosen = chose(fields, jar, params)
+    if not chosen:
+        return [unsure(**common) if chosen is None else unanswered(**common)]
+    named = any(_is_advertising(n, params) for n in names)
+    strange = [n for n in names if not _is_advertising(n, params) and not _is_other(n, params)]
+    if not named and strange:
+        return [unsure("category_guessed", choice_made=True, **common)]
+    at = moment(fields.get(params.get("at", "")))
+    return [answered(named != bool(params.get("inverted")), at=at, **common)]
+
+
+def _names(found: Any) -> list[str] | None:
+    if isinstance(found, dict):  # {"marketing": ["a", "b"]}, {"marketing": true}
+        return [str(k) for k, v in list(found.items())[:MAX_FIELDS] if v and truth(v) is not False]
+    if not isinstance(found, list):
+        return None
+    return [word(n.get("id", n.get("name")) if isinstance(n, dict) else n) for n in found[:MAX_FIELDS]
+            if not isinstance(n, dict) or truth(n.get("value", True))]  # fmt: skip
+
+
+def _is_advertising(name: str, params: Mapping[str, Any]) -> bool:
+    if "advertising" in params:
+        return word(name) in [word(a) for a in params["advertising"]]
+    return any(part in name.lower() for part in params["lists"]["advertising_words"])
+
+
+def _is_other(name: str, params: Mapping[str, Any]) -> bool:
+    if "advertising" in params and "lists" in params and params.get("closed", True):
+        return True
+    return any(part in name.lower() for part in params["lists"]["other_words"])
+
+
+def unanimous(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
+    """Yes or no by ids whose meaning is the site's own: all refused is a refusal; all allowed a grant where `grants`.
+
+    Parameters: `key` (absent: the value itself is the object), `essential` (ids that are always on), and the shared
+    ones.
+    """
+    parsed = json_of(value)
+    if not isinstance(parsed, dict) or any(dig(parsed, path) is None for path in params.get("needs", ())):
+        return None
+    fields = _Paths(parsed)
+    ids = fields.get(params["key"]) if "key" in params else parsed
+    ids = json_of(ids) if isinstance(ids, str) else ids
+    if not isinstance(ids, dict):
+        return None
+    flags = {str(k): truth(v) for k, v in list(ids.items())[:MAX_FIELDS]}
+    if not flags or None in flags.values():
+        return None
+    common = common_fields(fields, params)
+    found = _opt_outs(fields, params)
+    optional = [v for k, v in flags.items() if k not in params.get("essential", ())]
+    if chose(fields, jar, params) is False:
+        default = all(optional) if optional and len(set(optional)) == 1 else None
+        return [unanswered(default, **common), *found]
+    if optional and not any(optional):
+        return [answered(False, at=moment(fields.get(params.get("at", ""))), **common), *found]
+    if optional and all(optional) and params.get("grants"):
+        return [answered(True, at=moment(fields.get(params.get("at", ""))), **common), *found]
+    return [unsure("category_guessed", choice_made=True, **common), *found]
 
 
 def flag(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
-    """One word for one statement: `values` maps it to `granted`, `denied`, `unanswered` or `opt_out`."""
-    said = params["values"].get(plain(value).strip().lower())
+    """One word for one statement.
+
+    `values` maps it to `granted`, `denied`, `unanswered`, `unanswered_granted`, `unanswered_denied`, `unsure`,
+    `opt_out` or `no_opt_out` (of `kind`). Without the cookies of `chosen_beside` a yes or no is the default.
+    """
+    said = {word(k): v for k, v in params["values"].items()}.get(word(plain(value)))
     if said is None:
         return None
-    needs = params.get("chosen_by")
-    if needs and said == "granted" and plain(jar.get(needs["cookie"], "")) != needs["value"]:
-        return [unanswered(True)]
     if said in ("granted", "denied"):
-        return [answered(said == "granted")]
-    if said == "opt_out":
-        return [opted_out(params["kind"], True)]
-    return [unanswered()]
+        always = said in params.get("always_chosen", ())
+        chosen = always or chose({}, jar, params)
+        return [answered(said == "granted") if chosen else unanswered(said == "granted")]
+    if said in ("opt_out", "no_opt_out"):
+        return [opted_out(params["kind"], said == "opt_out", recorded_by_cmp=params["kind"] == "gpc")]
+    if said == "unsure":
+        return [unsure(choice_made=params.get("choice_made"))]
+    return [unanswered({"unanswered_granted": True, "unanswered_denied": False}.get(said))]
 
 
 def opaque(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
-    """A value that cannot be read: that is what it says."""
-    return [Reading(None, "advertising", params.get("reason", "opaque_store"), None)]
+    """A value that cannot be read: that is what it says. `choice_made`: it shows at least that somebody chose."""
+    reason = params.get("reason", "opaque_store")
+    return [Reading(None, "advertising", reason, params.get("choice_made"))]

@@ -1,0 +1,129 @@
+"""Which of the site's own consent categories TikTok belongs to, from the configuration that its consent system loads.
+
+The answer of a visitor is then judged by that category: a site may gate TikTok on "statistics", and custom ids mean
+nothing without it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pixelwitness.exchange import Exchange
+from pixelwitness.property import registrable_domain
+from pixelwitness.rulebook.consent import ConfigRule
+
+MAX_BODY = 8 * 1024 * 1024
+MAX_ROWS = 20_000
+COOKIEBOT_TABLE = re.compile(r"CookieConsentDialog\.cookieTable(\w{4,20})\s*=\s*\[")
+COOKIEBOT_ROW = re.compile(
+    r"""\[\s*(['"])((?:\\.|(?!\1)[^\\\n]){0,300})\1\s*,\s*(['"])((?:\\.|(?!\3)[^\\\n]){0,2000})\3"""
+)
+COOKIEBOT_NAMES = {
+    "Necessary": "necessary",
+    "Preference": "preferences",
+    "Statistics": "statistics",
+    "Advertising": "marketing",
+    "Unclassified": "unclassified",
+}
+
+type Placed = dict[str, list[str]]
+"""Category to the names of TikTok's that the site put there."""
+
+
+def read_config(exchange: Exchange, rule: ConfigRule, lists: Mapping[str, tuple[str, ...]]) -> dict[str, Any] | None:
+    """What a configuration says of TikTok, as a signal's details; None if it is none or does not name TikTok.
+
+    `tiktok_categories`: where the site puts it. `tiktok_essential`: among them only such as are always on, which is no
+    consent of anybody. `named`: by which cookie or host.
+    """
+    response = exchange.response
+    if response is None or response.status != 200 or not response.body or len(response.body) > MAX_BODY:
+        return None
+    if not re.fullmatch(rule.path, exchange.path):
+        return None
+    try:
+        placed = READERS[rule.reader](response.body.decode("utf-8", "replace"), lists)
+    except (ValueError, RecursionError):
+        return None
+    if not placed:
+        return None
+    optional = [c for c in placed if c not in rule.essential]
+    detail: dict[str, Any] = {"named": {c: sorted(set(names))[:20] for c, names in placed.items()}}
+    if optional:
+        return {"tiktok_category": optional[0], "tiktok_categories": optional, **detail}
+    return {"tiktok_essential": True, **detail}
+
+
+def _onetrust(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
+    """`DomainData.Groups[]`: each with its id, first-party cookies, and hosts with their cookies."""
+    parsed = json.loads(text)
+    domain = parsed.get("DomainData") if isinstance(parsed, dict) else None
+    groups = domain.get("Groups") if isinstance(domain, dict) else None
+    placed: Placed = {}
+    for group in groups[:500] if isinstance(groups, list) else []:
+        if not isinstance(group, dict):
+            continue
+        category = str(group.get("CustomGroupId") or group.get("OptanonGroupId") or "")[:80]
+        names = [c.get("Name") for c in _rows(group.get("FirstPartyCookies"))]
+        for host in _rows(group.get("Hosts")):
+            names.append(host.get("HostName"))
+            names += [c.get("Name") for c in _rows(host.get("Cookies"))]
+        own = [n for n in names if isinstance(n, str) and is_tiktoks(n, lists)]
+        if category and own:
+            placed.setdefault(category, []).extend(own)
+    return placed
+
+
+def _rows(found: Any) -> list[dict[str, Any]]:
+    return [r for r in found[:MAX_ROWS] if isinstance(r, dict)] if isinstance(found, list) else []
+
+
+def _cookiebot(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
+    """`CookieConsentDialog.cookieTableAdvertising = [['_ttp', 'tiktok.com', ...], ...];` and its like."""
+    placed: Placed = {}
+    tables = list(COOKIEBOT_TABLE.finditer(text))
+    for i, table in enumerate(tables):
+        category = COOKIEBOT_NAMES.get(table[1])
+        if category is None:
+            continue
+        end = tables[i + 1].start() if i + 1 < len(tables) else len(text)
+        for count, row in enumerate(COOKIEBOT_ROW.finditer(text, table.end() - 1, end)):
+            if count >= MAX_ROWS:
+                break
+            own = [n for n in (row[2], row[4]) if is_tiktoks(n, lists)]
+            if own:
+                placed.setdefault(category, []).extend(n[:80] for n in own)
+    return placed
+
+
+READERS: dict[str, Callable[[str, Mapping[str, tuple[str, ...]]], Placed]] = {
+    "onetrust": _onetrust,
+    "cookiebot": _cookiebot,
+}
+
+
+def is_tiktoks(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a cookie's name or a host is TikTok's pixel's."""
+    short = name.strip().lower()[:200]
+    if short in lists["tiktok_cookies"]:
+        return True
+    host = re.sub(r"^(https?://)?\.?", "", short).partition("/")[0]
+    return "." in host and registrable_domain(host) in lists["tiktok_hosts"]
+
+
+def read_gpc_file(exchange: Exchange) -> dict[str, Any] | None:
+    """`/.well-known/gpc.json` of the site: whether it says that it honours GPC. None: no such file."""
+    response = exchange.response
+    if exchange.path != "/.well-known/gpc.json" or response is None or response.status != 200:
+        return None
+    try:
+        parsed = json.loads((response.body or b"")[:65_536])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("gpc"), bool):
+        return None
+    updated = parsed.get("lastUpdate")
+    return {"gpc": parsed["gpc"], "last_update": updated[:40] if isinstance(updated, str) else None}
