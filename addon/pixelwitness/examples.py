@@ -180,7 +180,9 @@ def _consent_example(rule: ConsentRule, example: ConsentExample, book: Rulebook)
         yield from _unlike("says", told[0] if told else None, example.says)
         return
     if example.url is not None:
-        exchange = Exchange("c", AT, example.method, example.url, (("Referer", "https://shop.example/"),))
+        exchange = Exchange(
+            "c", AT, example.method, example.url, (("Referer", "https://shop.example/"),), example.body.encode()
+        )
         signals = [s for s in request_signals(exchange, book, category="cmp", document=False) if s.cmp == rule.id]
         if not signals:
             yield "nothing was read from this request"
