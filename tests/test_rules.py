@@ -82,7 +82,7 @@ source: [me]
 cookies:
   - {name: mine_consent, decoder: DECODER, params: PARAMS}
 calls:
-  - {host: mine.example, path: /choice, state_from: ads, states: {"1": granted}}
+  - {host: mine.example, path: /choice, answers: [{query: {ads: "1"}, state: granted}]}
 examples:
   - {cookie: mine_consent, value: y, state: granted}
   - EXAMPLE

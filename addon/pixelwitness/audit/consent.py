@@ -304,11 +304,14 @@ def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock:
             if s.level == level or everywhere:
                 found.append(evidence_of(s, clock, rules))
             elif level == "category" and categories is not None and "categories" in s.detail:
-                value = s.detail["categories"].get(categories)
-                if value is not None:
+                flags = [s.detail["categories"][c] for c in categories if c in s.detail["categories"]]
+                if flags:
+                    # In several categories at once: each of them must have been allowed.
+                    value = all(flags)
                     state = "granted" if value else "denied"
                     found.append(evidence_of(s.model_copy(update={"state": state, "reason": None}), clock, rules))
         found += [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+        found = [e for e in found if not (e.written and e.value == "unknown" and _told_by_stamp(e, found, rules))]
         if any(s.source in ACTS and s.state is not None for s in (*answers, *marks)):
             # An act that was seen tells more than a cookie that cannot be read.
             found = [e for e in found if e.value != "unknown" or e.signal in acted]
@@ -324,11 +327,20 @@ def _speaks(signal: Signal) -> bool:
     return signal.state is not None or signal.reason is not None
 
 
-def _tiktok_category(signals: Iterable[Signal]) -> str | None:
-    """The category that the site's own CMP configuration gives to TikTok's cookies or host."""
+def _told_by_stamp(call: Evidence, found: Iterable[Evidence], rules: Judging) -> bool:
+    """Whether an answer whose trusted stamp lies at a call says what the call itself does not."""
+    return any(
+        e.since is not None and e.stamp is not None and not e.written and e.value in ("granted", "denied")
+        and abs(e.stamp - call.seen) <= rules.unanswered_holds_ms
+        for e in found
+    )  # fmt: skip
+
+
+def _tiktok_category(signals: Iterable[Signal]) -> tuple[str, ...] | None:
+    """The categories that the site's own CMP configuration gives to TikTok's cookies or host."""
     return next(
         (
-            str(s.detail["tiktok_category"])
+            tuple(str(c) for c in s.detail.get("tiktok_categories", (s.detail["tiktok_category"],)))
             for s in signals
             if s.source == "cmp_config" and "tiktok_category" in s.detail
         ),
