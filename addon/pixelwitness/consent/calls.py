@@ -26,7 +26,8 @@ def read_call(exchange: Exchange, call: CallRule) -> Reading | None:
     body = _body(exchange) if call.body or any(a.body for a in call.answers) else None
     if not _has(query, body, call.query, call.body):
         return None
-    state = next((a.state for a in call.answers if _has(query, body, a.query, a.body)), None)
+    state = call.states.get(query.get(call.state_from, "")) if call.state_from else None
+    state = state or next((a.state for a in call.answers if _has(query, body, a.query, a.body)), None)
     region = place(query.get(call.region_from or ""))
     if state is None and call.shows == "presence":
         return Reading(region=region)

@@ -63,6 +63,9 @@ class CallRule(Rule):
     """Query parameters that must have these values."""
     body: dict[str, str] = Field(default_factory=dict)
     """Places of a JSON body that must have these values."""
+    state_from: str | None = None
+    """A query parameter that says whether advertising was allowed, in the words of `states`."""
+    states: dict[str, Literal["granted", "denied"]] = Field(default_factory=dict)
     answers: tuple[CallAnswer, ...] = ()
     shows: Literal["choice", "presence"] = "choice"
     region_from: str | None = None

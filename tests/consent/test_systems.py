@@ -1,0 +1,200 @@
+"""Consent systems in a visit: configurations, calls, names that collide, two systems, GPC, and what reading costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pixelwitness.consent import cookies as reader
+from pixelwitness.consent.decoders import DECODERS
+from pixelwitness.consent.read import read_cookies
+from pixelwitness.exchange import Exchange, Response, iso
+from support import BOOK, SHOP, START, asset, cmp_script, hit, judged, observe, page, verdict
+
+UUID = "0e2b6a8e-1111-4222-8333-444455556666"
+
+
+def answer(
+    at: int, url: str, body: str, *, method: str = "GET", sent: str = "", headers: tuple[tuple[str, str], ...] = ()
+) -> Exchange:  # fmt: skip
+    """A request of the shop's page and what came back."""
+    made = Exchange("c", START + at, method, url, (("Referer", SHOP), ("Sec-Fetch-Dest", "empty")), sent.encode())
+    return replace(made, response=Response(START + at + 20, 200, headers, body.encode()))
+
+
+def onetrust_config(at: int, **groups: list[str]) -> Exchange:
+    """OneTrust's group JSON: category to the cookies and hosts that the site put there."""
+    made = [
+        {
+            "CustomGroupId": name,
+            "FirstPartyCookies": [{"Name": n} for n in names if "." not in n],
+            "Hosts": [{"HostName": n, "Cookies": []} for n in names if "." in n],
+        }
+        for name, names in groups.items()
+    ]
+    url = f"https://cdn.cookielaw.org/consent/{UUID}/{UUID}/en.json"
+    return answer(at, url, json.dumps({"DomainData": {"Groups": made}}))
+
+
+def onetrust_cookie(groups: str) -> str:
+    return f"OptanonConsent=landingPath=NotLandingPage&groups={groups}; OptanonAlertBoxClosed={iso(START - 60_000)}"
+
+
+# --- which category TikTok is in -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "groups", "state"),
+    [
+        ({"C0008": ["_ttp"]}, "C0001%3A1%2CC0008%3A1%2CC0009%3A0", "granted"),
+        ({"C0009": ["tiktok.com"]}, "C0001%3A1%2CC0008%3A1%2CC0009%3A0", "denied"),
+        ({"C0002": ["_ttp", "analytics.tiktok.com"]}, "C0001%3A1%2CC0002%3A1%2CC0004%3A0", "granted"),
+        ({"C0002": ["_ttp"]}, "C0001%3A1%2CC0002%3A0%2CC0004%3A1", "denied"),
+        ({"C0002": ["_ttp"], "C0004": ["tiktok.com"]}, "C0001%3A1%2CC0002%3A1%2CC0004%3A0", "denied"),
+        ({"C0004": ["nottiktok.com", "_ga"]}, "C0001%3A1%2CC0008%3A1%2CC0009%3A0", "unknown"),
+        # What is always on is no consent of anybody: then advertising decides.
+        ({"C0001": ["_ttp"]}, "C0001%3A1%2CC0004%3A0", "denied"),
+    ],
+)
+def test_onetrusts_groups_say_where_tiktok_is(config: dict[str, list[str]], groups: str, state: str) -> None:
+    visit = [page(0, cookie=onetrust_cookie(groups)), cmp_script(50), onetrust_config(100, **config), hit(500)]
+    assert verdict(visit).consent_state == state
+
+
+@pytest.mark.parametrize(
+    ("table", "statistics", "marketing", "state"),
+    [("Statistics", True, False, "granted"), ("Advertising", True, False, "denied"), ("Statistics", False, True, "denied"),
+     ("Necessary", True, False, "denied")],
+)  # fmt: skip
+def test_cookiebots_tables_say_where_tiktok_is(table: str, statistics: bool, marketing: bool, state: str) -> None:
+    script = (
+        "CookieConsentDialog.cookieTableNecessary = [['a','shop.example','it\\'s [one]']];\n"
+        f"CookieConsentDialog.cookieTable{table} = [['_ga','Google','x','2 years','HTTP',1],['_ttp','tiktok.com','x']];\n"
+    )
+    flags = f"preferences:false,statistics:{statistics},marketing:{marketing}".lower()
+    cookie = f"CookieConsent={{stamp:'x==',necessary:true,{flags},method:'explicit',ver:1,utc:{START - 60_000}}}"
+    visit = [page(0, cookie=cookie), answer(100, f"https://consent.cookiebot.com/{UUID}/cc.js", script), hit(500)]
+    assert verdict(visit).consent_state == state
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[", '{"DomainData":7}', '{"DomainData":{"Groups":[7,{"Hosts":7}]}}', "[" * 50_000]
+)
+def test_a_damaged_configuration_says_nothing(body: str) -> None:
+    url = f"https://cdn.cookielaw.org/consent/{UUID}/{UUID}/en.json"
+    visit = [page(0, cookie=onetrust_cookie("C0001%3A1%2CC0004%3A1")), answer(100, url, body), hit(500)]
+    assert verdict(visit).consent_state == "granted"
+
+
+# --- calls at the moment of the click --------------------------------------------------------------------------------
+
+
+def call(at: int, url: str, sent: Any = "") -> Exchange:
+    return answer(at, url, "", method="POST", sent=sent if isinstance(sent, str) else json.dumps(sent))
+
+
+def test_a_call_without_its_answer_ends_the_unanswered_state() -> None:
+    event = call(2000, "https://api.privacy-center.org/v1/events", {"type": "consent.given"})
+    token = "didomi_token=" + json.dumps({"user_id": "1", "created": iso(START)})
+    v = verdict([page(0, cookie=token), event, hit(6000)])
+    assert (v.consent_state, v.possible_states) == ("unknown", ("granted", "denied"))
+
+
+def test_an_answer_with_a_stamp_says_what_the_call_did_not() -> None:
+    event = call(2000, "https://api.privacy-center.org/v1/events", {"type": "consent.given"})
+    token = {"user_id": "1", "updated": iso(START + 1990), "vendors": {"enabled": ["c:tiktok-WbypA3Zd"]}}
+    visit = [page(0, cookie="a=1"), event, hit(6000), asset(9000, cookie="didomi_token=" + json.dumps(token))]
+    assert judged(visit).verdicts[-1].consent_state == "granted"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://consent-api.service.consent.usercentrics.eu/consent/uw/3", "https://consent.api.osano.com/record",
+     "https://log.cookieyes.com/api/v1/log", "https://cdn.privacy-mgmt.com/wrapper/v2/choice/gdpr/12"],
+)  # fmt: skip
+def test_a_call_that_is_also_made_when_a_page_loads_is_no_answer(url: str) -> None:
+    signals = [s for s in observe([call(0, url, {"type": "x"})]).signals if s.source == "cmp_call"]
+    assert [(s.state, s.reason, s.choice_made) for s in signals] == [(None, None, None)]
+
+
+# --- names that collide, and several systems -------------------------------------------------------------------------
+
+
+def test_another_systems_value_under_a_name_is_not_taken_for_it() -> None:
+    for header in ("CookieConsent=mandatory|external", "OptanonConsent=isMarketing=0", "klaro=1", "tcm=7"):
+        v = verdict([page(0, cookie=header), hit(500)])
+        assert (v.consent_state, v.unknown_because, v.cmp) == ("unknown", ("home_made_consent",), None)
+
+
+def test_a_known_systems_cookie_under_the_sites_own_name() -> None:
+    assert verdict([page(0, cookie="mes_cookies_consent=!tiktok=false!gtag=true"), hit(500)]).cmp == "tarteaucitron"
+
+
+def test_a_system_that_nobody_can_read_is_named() -> None:
+    j = judged([page(0, cookie="osano_consentmanager=UxUjGcbzh4u_-ihTq6cHngJZPMTBrJYFeI84F9RiXsWCTZCE"), hit(500)])
+    assert (j.verdicts[-1].consent_state, j.verdicts[-1].cmp) == ("unknown", "osano")
+    assert [(b.kind, b.detail) for b in j.blind_spots] == [("opaque_store", "Osano")]
+
+
+def test_a_policy_from_a_consent_systems_host_is_no_consent_system() -> None:
+    policy = cmp_script(50, "https://cdn.iubenda.com/iubenda.js")
+    visit = [page(0, cookie=onetrust_cookie("C0001%3A1%2CC0004%3A1")), cmp_script(40), policy, hit(500)]
+    assert verdict(visit).consent_state == "granted"
+
+
+def test_of_one_systems_cookies_the_one_that_says_most_counts() -> None:
+    jar = "notice_behavior=implied,us; notice_gdpr_prefs=0:; cmapi_cookie_privacy=permit 1,2,3; TAconsentID=x"
+    assert [(n, r.state) for n, _, r in read_cookies(jar, BOOK)] == [("notice_gdpr_prefs", "denied")]
+
+
+# --- GPC and Do Not Track --------------------------------------------------------------------------------------------
+
+
+def test_gpc_json_is_the_sites_word_and_no_answer() -> None:
+    file = answer(100, SHOP + ".well-known/gpc.json", '{"gpc": true, "lastUpdate": "2025-04-15"}')
+    rows = observe([page(0, cookie="a=1"), file])
+    said = [s for s in rows.signals if s.name == "gpc.json"]
+    assert [(s.source, s.host, s.detail) for s in said] == [
+        ("body", "www.shop.example", {"gpc": True, "last_update": "2025-04-15"})
+    ]
+    assert verdict([page(0, cookie="a=1"), file, hit(500)]).opt_outs == ()
+
+
+def test_do_not_track_is_recorded_and_never_scored() -> None:
+    visit = [page(0, cookie="a=1", headers=[("DNT", "1")]), hit(500)]
+    assert [s.name for s in observe(visit).signals if s.detail.get("dnt")] == ["DNT"]
+    assert verdict(visit) == verdict([page(0, cookie="a=1"), hit(500)])
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_header_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counting(name: str) -> Any:
+        decode = DECODERS[name]
+        return lambda *given: (calls.append(name), decode(*given))[1]
+
+    for name in list(DECODERS):
+        monkeypatch.setitem(DECODERS, name, counting(name))
+    reader._read_header.cache_clear()
+    reader._read_jar.cache_clear()
+    busy = "; ".join(f"c{i}={'x' * 125}" for i in range(58))
+    header = f"{busy}; {onetrust_cookie('C0001%3A1%2CC0004%3A0')}"
+    assert len(header) > 7_500
+    first = read_cookies(header, BOOK)
+    once = len(calls)
+    assert once == 1
+    for _ in range(100):
+        assert read_cookies("".join(header), BOOK) == first
+    assert len(calls) == once
+    # A counter that changes with every request costs no decoding either.
+    for i in range(100):
+        assert read_cookies(f"{header}; _ga_X=GS1.{i}", BOOK) == first
+    assert len(calls) == once
+    assert read_cookies(header.replace("C0004%3A0", "C0004%3A1"), BOOK) != first
+    assert len(calls) == once + 1
