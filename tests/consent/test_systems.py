@@ -137,6 +137,8 @@ def test_a_system_that_nobody_can_read_is_named() -> None:
     j = judged([page(0, cookie="osano_consentmanager=UxUjGcbzh4u_-ihTq6cHngJZPMTBrJYFeI84F9RiXsWCTZCE"), hit(500)])
     assert (j.verdicts[-1].consent_state, j.verdicts[-1].cmp) == ("unknown", "osano")
     assert [(b.kind, b.detail) for b in j.blind_spots] == [("opaque_store", "Osano")]
+    loaded = judged([page(0, cookie="a=1"), cmp_script(50, "https://cmp.osano.com/x/osano.js"), hit(500)])
+    assert ("opaque_store", "Osano") in [(b.kind, b.detail) for b in loaded.blind_spots]
 
 
 def test_a_policy_from_a_consent_systems_host_is_no_consent_system() -> None:

@@ -107,6 +107,8 @@ class Stretch:
     stale_signals: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     """Why nothing can be said where no system speaks."""
+    hidden: str | None = None
+    """A system that was seen loading and keeps its answer where it cannot be read."""
     store: bool = True
 
 
@@ -131,7 +133,8 @@ class ConsentTimeline:
         there = [(s, r) for s, r in primary if s.begins is None or moment >= min(s.begins, s.first_seen)]
         primary = there or primary
         if not primary:
-            return ConsentAt(frozenset(CHOICES), stretch.reasons, set_aside=stretch.stale_signals, store=stretch.store)
+            aside = stretch.stale_signals
+            return ConsentAt(frozenset(CHOICES), stretch.reasons, stretch.hidden, set_aside=aside, store=stretch.store)
         merged = _merged(primary, moment)
         used = [r for _, r in primary]
         aside = tuple(s for _, r in readings if r not in used for s in r.signals)
@@ -210,6 +213,8 @@ def _stretch(session: Session, book: Rulebook, start: int, end: int | None) -> S
         elif marks_system := _by_marks(marks, session.clock, rules):
             stretch.systems.append(marks_system)
     stretch.reasons = _why_silent(session, signals, requests, sightings, bool(named), book)
+    unreadable = {r.id for r in book.consent if r.store in HIDDEN_STORES}
+    stretch.hidden = next((s.cmp for s in signals if s.cmp in unreadable and s.source in LOADING), None)
     stretch.store = bool(named or generic or speaking) or any(
         r in stretch.reasons for r in ("cookies_not_captured", "no_first_party_traffic", "app_consent_unknown")
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pixelwitness.consent.decoders.services import is_tiktok
+from pixelwitness.consent.decoders.names import is_tiktok
 from pixelwitness.consent.decoders.values import dig, json_of, moment
 from pixelwitness.consent.reading import Reading, answered, unanswered, unsure
 

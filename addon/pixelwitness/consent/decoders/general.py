@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pixelwitness.consent.decoders.names import allows_advertising
 from pixelwitness.consent.decoders.values import dig, json_of, moment, place, plain, truth, word
 from pixelwitness.consent.reading import Reading, answered, opted_out, unanswered, unsure
 
@@ -139,9 +140,9 @@ def listed(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> lis
     chosen = chose(fields, jar, params)
     if not chosen:
         return [unsure(**common) if chosen is None else unanswered(**common)]
-    named = any(_is_advertising(n, params) for n in names)
-    strange = [n for n in names if not _is_advertising(n, params) and not _is_other(n, params)]
-    if not named and strange:
+    said = [_counts(n, params) for n in names]
+    named = True in said
+    if not named and None in said:
         return [unsure("category_guessed", choice_made=True, **common)]
     at = moment(fields.get(params.get("at", "")))
     return [answered(named != bool(params.get("inverted")), at=at, **common)]
@@ -156,16 +157,11 @@ def _names(found: Any) -> list[str] | None:
             if not isinstance(n, dict) or truth(n.get("value", True))]  # fmt: skip
 
 
-def _is_advertising(name: str, params: Mapping[str, Any]) -> bool:
+def _counts(name: str, params: Mapping[str, Any]) -> bool | None:
+    """Whether a name on the list is advertising's; None: it does not say."""
     if "advertising" in params:
         return word(name) in [word(a) for a in params["advertising"]]
-    return any(part in name.lower() for part in params["lists"]["advertising_words"])
-
-
-def _is_other(name: str, params: Mapping[str, Any]) -> bool:
-    if "advertising" in params and "lists" in params and params.get("closed", True):
-        return True
-    return any(part in name.lower() for part in params["lists"]["other_words"])
+    return allows_advertising(name, params["lists"])
 
 
 def unanimous(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pixelwitness.consent.decoders.services import is_category, is_tiktok
+from pixelwitness.consent.decoders.names import is_category, is_tiktok
 from pixelwitness.consent.decoders.strings import tc
 from pixelwitness.consent.decoders.values import dig, json_of, moment, place, plain, tokens, truth, word
 from pixelwitness.consent.reading import Reading, answered, opted_out, unanswered, unsure

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pixelwitness.consent.decoders.general import chose, common_fields
-from pixelwitness.consent.decoders.values import dig, fold, json_of, moment, plain, tokens, truth
+from pixelwitness.consent.decoders.names import is_advertising, is_category, is_tiktok
+from pixelwitness.consent.decoders.values import dig, fold, json_of, moment, plain, truth
 from pixelwitness.consent.reading import Reading, answered, unanswered, unsure
 
 MAX_SERVICES = 1_000
-SHORT = 4
-"""A word of up to so many letters must be the whole name; a longer one may stand anywhere in it."""
 
 type Flags = dict[str, bool | None]
 """Service or category to allowed, refused, or (None) not yet answered."""
@@ -68,25 +67,6 @@ def judge_services(
     if (category or advertising) and refused:
         return answered(False, at=at, **common)
     return unsure("vendor_not_named", choice_made=True, **common)
-
-
-def is_tiktok(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether a service's name is TikTok's pixel: not an embedded video of it."""
-    folded = fold(name)
-    return any(w in folded for w in lists["tiktok"]) and not any(w in folded for w in lists["not_the_pixel"])
-
-
-def is_category(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether a name is that of a category of advertising, and no service's."""
-    words = [w for w in tokens(name) if w not in lists["filler"]]
-    known = (*lists["category"], *lists["category_beside"])
-    return any(w in lists["category"] for w in words) and all(w in known for w in words)
-
-
-def is_advertising(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether a name is that of a known advertising service."""
-    folded = fold(name)
-    return any(folded == w or (len(w) > SHORT and w in folded) for w in lists["advertising"])
 
 
 def _marked(text: str) -> Flags | None:
