@@ -81,7 +81,7 @@ def test_an_event_well_before_the_click_was_before_it() -> None:
 def test_a_choice_that_cannot_be_read_ends_what_the_probe_had_read() -> None:
     """Groups of the site's own after the click: what was chosen is unknown, not still unanswered."""
     own = (
-        onetrust(None)
+        onetrust(None, default=True)
         .replace("landingPath=https%3A%2F%2Fwww.shop.example%2F", "landingPath=NotLandingPage")
         .replace("C0004", "BG57")
     )

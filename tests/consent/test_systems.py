@@ -80,6 +80,13 @@ def test_cookiebots_tables_say_where_tiktok_is(table: str, statistics: bool, mar
     assert verdict(visit).consent_state == state
 
 
+def test_a_call_is_judged_by_tiktoks_category_too() -> None:
+    script = "CookieConsentDialog.cookieTableStatistics = [['_ttp','tiktok.com','x']];"
+    config = answer(100, f"https://consent.cookiebot.com/{UUID}/cc.js", script)
+    click = "https://consent.cookiebot.com/logconsent.ashx?action=accept&clp=false&cls=true&clm=false"
+    assert verdict([page(0, cookie="a=1"), config, answer(2000, click, ""), hit(9000)]).consent_state == "granted"
+
+
 @pytest.mark.parametrize(
     "body", ["", "[", '{"DomainData":7}', '{"DomainData":{"Groups":[7,{"Hosts":7}]}}', "[" * 50_000]
 )

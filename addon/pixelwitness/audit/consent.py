@@ -305,7 +305,8 @@ def _system(cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock:
     for level in levels:
         found = []
         for s in answers:
-            everywhere = s.state == "unanswered" or s.source == "cmp_call"
+            by_category = level == "category" and "categories" in s.detail
+            everywhere = s.state == "unanswered" or (s.source == "cmp_call" and not by_category)
             if s.level == level or everywhere:
                 found.append(evidence_of(s, clock, rules))
             elif level == "category" and categories is not None and "categories" in s.detail:

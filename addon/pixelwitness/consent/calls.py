@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from pixelwitness.consent.decoders.values import json_of, place, word
+from pixelwitness.consent.decoders.values import json_of, place, truth, word
 from pixelwitness.consent.reading import Reading
 from pixelwitness.exchange import Exchange
 from pixelwitness.rulebook.consent import CallRule
@@ -31,7 +31,10 @@ def read_call(exchange: Exchange, call: CallRule) -> Reading | None:
     region = place(query.get(call.region_from or ""))
     if state is None and call.shows == "presence":
         return Reading(region=region)
-    detail = {"dnt": query["dnt"]} if "dnt" in query else {}
+    detail: dict[str, Any] = {"dnt": query["dnt"][:20]} if "dnt" in query else {}
+    flags = {category: truth(query.get(parameter)) for category, parameter in call.categories.items()}
+    if any(flag is not None for flag in flags.values()):
+        detail["categories"] = {category: flag for category, flag in flags.items() if flag is not None}
     reason = None if state else "category_guessed"
     return Reading(state, call.level, reason, choice_made=True, region=region, detail=detail)
 

@@ -67,6 +67,8 @@ class CallRule(Rule):
     """A query parameter that says whether advertising was allowed, in the words of `states`."""
     states: dict[str, Literal["granted", "denied"]] = Field(default_factory=dict)
     answers: tuple[CallAnswer, ...] = ()
+    categories: dict[str, str] = Field(default_factory=dict)
+    """The site's categories, with the query parameters that say whether each was allowed (`true`, `false`)."""
     shows: Literal["choice", "presence"] = "choice"
     region_from: str | None = None
     """A query parameter with the visitor's region."""
