@@ -25,7 +25,7 @@ def onetrust(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> l
         return None
     closed = jar.get("OptanonAlertBoxClosed")
     gpc = fields.get("isGpcEnabled") == "1"
-    optional = {k: v for k, v in groups.items() if k not in params["essential"]}
+    optional = {k: v for k, v in groups.items() if k not in params.get("essential", ())}
     detail: dict[str, Any] = {"categories": optional, "gpc_recorded": gpc or fields.get("browserGpcFlag") == "1"}
     if version := fields.get("version"):
         detail["version"] = version[:40]
