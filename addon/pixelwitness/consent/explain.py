@@ -138,7 +138,8 @@ def looks_like(text: str) -> str:
         return "a UUID: an identifier, which says nothing of consent"
     parsed = json_of(plain)
     if isinstance(parsed, dict):
-        return f"a JSON object with the keys {_keys(parsed)}, which no rule claims by its form"
+        form = "a JSON object" if plain.lstrip()[:1] in ("{", '"') else "JSON in base64"
+        return f"{form} with the keys {_keys(parsed)}, which no rule claims by its form"
     inner = _base64_text(plain)
     if inner is not None and isinstance(parsed := json_of(inner), dict):
         return f"JSON in base64 with the keys {_keys(parsed)}, which no rule claims by its form"
