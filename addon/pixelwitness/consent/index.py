@@ -58,17 +58,23 @@ class Index:
     apps: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rules_for = lru_cache(20_000)(self._rules_for)
-        self.concerns = lru_cache(20_000)(self._concerns)
+        self._known_rules = lru_cache(8192)(self._rules_for)
+        self._known_concern = lru_cache(8192)(self._concerns)
+
+    def rules_for(self, name: str) -> tuple[tuple[ConsentRule, CookieRule], ...]:
+        """The cookie rules that claim a name, an exact name before a pattern."""
+        return self._known_rules(name[: MAX_NAME + 1])
+
+    def concerns(self, name: str) -> bool:
+        """Whether a cookie of this name may bear on consent: a rule, the generic one or a companion claims it."""
+        return self._known_concern(name[: MAX_NAME + 1])
 
     def _rules_for(self, name: str) -> tuple[tuple[ConsentRule, CookieRule], ...]:
-        """The cookie rules that claim a name, an exact name before a pattern."""
         short = name[:MAX_NAME]
         found = list(self.by_name.get(name, ()))
         return (*found, *((rule, cookie) for pattern, rule, cookie in self.by_pattern if pattern.fullmatch(short)))
 
     def _concerns(self, name: str) -> bool:
-        """Whether a cookie of this name may bear on consent: a rule, the generic one or a companion claims it."""
         short = name[:MAX_NAME]
         return bool(
             self.rules_for(name) or self.generic.fullmatch(short) or any(p.fullmatch(short) for p in self.companions)
