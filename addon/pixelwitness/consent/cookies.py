@@ -22,6 +22,8 @@ STANDARD = re.compile(
     r'(?:"|%22)?(?:C[A-Za-z0-9_-]{38}|DB[A-Za-z0-9_-]{2,60}(?:~|%7[Ee])|1(?:[YN]|-|%2[Dd]){3}"?$|2(?:~|%7[Ee])[0-9~%])'
 )
 """How a standard string begins: whatever else begins so is told apart by reading it."""
+PERHAPS_RENAMED = re.compile(r'(?:"|%22)?(?:\{|%7[Bb]|!|%21)')
+"""How the cookies begin that are known by their shape under any name (`unmistakable` in their rule)."""
 MAX_SHAPE = 8_192
 """So much of a value shows its shape: a pattern may go over it more than once."""
 MAX_CACHED = 16_384
@@ -49,7 +51,7 @@ def _read_header(header: str, book: Rulebook) -> Said:
     for pair in header.split(";", MAX_COOKIES)[:MAX_COOKIES]:
         name, equals, value = pair.strip().partition("=")
         value = value.strip()
-        if equals and name not in jar and (index.concerns(name) or STANDARD.match(value)):
+        if equals and name not in jar and (index.concerns(name) or _speaks(value, index)):
             jar[name] = _unquoted(value)
     relevant = tuple(jar.items())
     small = sum(len(v) for v in jar.values()) <= MAX_CACHED
@@ -83,16 +85,28 @@ def _read_cookie(name: str, value: str, jar: Mapping[str, str], index: Index) ->
             if (said := DECODERS[decoder](value, jar, {"strict": True})) is not None:
                 return [(rule_id, reading) for reading in said]
     if not rules and not index.generic.fullmatch(name[:MAX_NAME]):
-        return []
+        return _read_renamed(value, text, jar, index, any_name=True)
     return _read_renamed(value, text, jar, index) or [
         (None, Reading(None, "advertising", "home_made_consent", detail={"named_like": _ids(rules)}))
     ]
 
 
-def _read_renamed(value: str, text: str, jar: Mapping[str, str], index: Index) -> list[tuple[str | None, Reading]]:
-    """A known system's cookie under a name of the site's own."""
+def _speaks(value: str, index: Index) -> bool:
+    """Whether a value is one of consent by its shape, whatever its name."""
+    if STANDARD.match(value):
+        return True
+    if not PERHAPS_RENAMED.match(value) or len(value) > MAX_VALUE:
+        return False
+    text = plain(value)
+    return any(cookie.unmistakable and _has_shape(cookie, text) for _, cookie in index.renamed)
+
+
+def _read_renamed(
+    value: str, text: str, jar: Mapping[str, str], index: Index, *, any_name: bool = False
+) -> list[tuple[str | None, Reading]]:
+    """A known system's cookie under a name of the site's own; `any_name`: one that does not sound of consent."""
     for rule, cookie in index.renamed:
-        if _has_shape(cookie, text):
+        if (cookie.unmistakable or not any_name) and _has_shape(cookie, text):
             said = DECODERS[cookie.decoder](value, jar, {**cookie.params, "lists": index.lists})
             if said:
                 return [(rule.id, reading) for reading in said]

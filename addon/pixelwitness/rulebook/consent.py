@@ -25,6 +25,8 @@ class CookieRule(Rule):
     """Names (anchored regular expressions) of cookies that say more: beside one of them this one says nothing."""
     renamed: bool = False
     """Sites rename it: a value of this shape counts under any consent-like name that no other rule reads."""
+    unmistakable: bool = False
+    """The shape of a renamed cookie is nobody else's: it counts under any name whatever."""
 
     @model_validator(mode="after")
     def _named(self) -> CookieRule:
@@ -35,6 +37,8 @@ class CookieRule(Rule):
                 re.compile(text)
         if self.renamed and self.shape is None:
             raise ValueError("a cookie that is known under any name needs a `shape`")
+        if self.unmistakable and not self.renamed:
+            raise ValueError("`unmistakable` goes with `renamed`")
         return self
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pixelwitness.consent.decoders.names import allows_advertising
+from pixelwitness.consent.decoders.names import allows_advertising, is_tiktok
 from pixelwitness.consent.decoders.values import dig, json_of, moment, place, plain, truth, word
 from pixelwitness.consent.reading import Reading, answered, opted_out, unanswered, unsure
 
@@ -118,7 +118,8 @@ def listed(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> lis
     """A list of what was allowed, by category name or id: in JSON at `key`, or the value itself, split at `separator`.
 
     `advertising`: the names that count (absent: the words of rules/consent/services.yaml). What is not on the list was
-    not allowed. Parameter `inverted`: the list names what was refused.
+    not allowed. `inverted`: the list names what was refused. `services`: where each category's allowed services are
+    listed; where they are others than TikTok, the category says nothing of it.
     """
     fields: Mapping[str, Any]
     if "key" in params:
@@ -144,8 +145,17 @@ def listed(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> lis
     named = True in said
     if not named and None in said:
         return [unsure("category_guessed", choice_made=True, **common)]
+    if named and "services" in params and _others_only(fields.get(params["services"]), params):
+        return [unsure("vendor_not_named", choice_made=True, **common)]
     at = moment(fields.get(params.get("at", "")))
     return [answered(named != bool(params.get("inverted")), at=at, **common)]
+
+
+def _others_only(services: Any, params: Mapping[str, Any]) -> bool:
+    """Whether the services that were allowed in categories of advertising are all others than TikTok."""
+    lists = [v for k, v in services.items() if _counts(str(k), params)] if isinstance(services, dict) else []
+    names = [n for v in lists if isinstance(v, list) for n in v[:MAX_FIELDS] if isinstance(n, str)]
+    return bool(names) and not any(is_tiktok(n, params["lists"]) for n in names)
 
 
 def _names(found: Any) -> list[str] | None:

@@ -29,6 +29,13 @@ def is_advertising(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
     return any(folded == w or (len(w) > SHORT and w in folded) for w in lists["advertising"])
 
 
+def is_other(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a service's name says that it is something else than advertising, so that TikTok is not behind it."""
+    folded = fold(name)
+    named = any(folded == w or (len(w) > SHORT and w in folded) for w in lists["other_services"])
+    return named or allows_advertising(name, lists) is False
+
+
 def allows_advertising(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool | None:
     """Whether a category that was allowed is one of advertising; None: its name does not say."""
     lower = name.lower()

@@ -1,7 +1,8 @@
 """CMPs that ask for each service: one yes or no a service, and sometimes one a category.
 
 Consent to another service is none to TikTok. Granted: TikTok's own key, or a category of advertising. Denied: TikTok's
-own key, or every advertising service and category that is named. The names are in rules/consent/services.yaml.
+own key, a category of advertising, or every advertising service that is named, as long as no service was allowed whose
+name is the site's own: that one may be TikTok. The names are in rules/consent/services.yaml.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pixelwitness.consent.decoders.general import chose, common_fields
-from pixelwitness.consent.decoders.names import is_advertising, is_category, is_tiktok
+from pixelwitness.consent.decoders.names import is_advertising, is_category, is_other, is_tiktok
 from pixelwitness.consent.decoders.values import dig, fold, json_of, moment, plain, truth
 from pixelwitness.consent.reading import Reading, answered, unanswered, unsure
 
@@ -64,6 +65,7 @@ def judge_services(
         return answered(True, at=at, **common)
     perhaps = [v for k, v in flags.items() if any(w in fold(k) for w in lists["perhaps_advertising"])]
     refused = not any((*category, *advertising, *perhaps)) and None not in (*category, *advertising)
+    refused = refused and (bool(category) or all(is_other(k, lists) for k, v in flags.items() if v))
     if (category or advertising) and refused:
         return answered(False, at=at, **common)
     return unsure("vendor_not_named", choice_made=True, **common)
