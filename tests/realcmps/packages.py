@@ -35,7 +35,10 @@ def installed(folder: Path) -> Path:
 def bundled(modules: Path, name: str) -> str:
     """A module of `web/` with what it imports from the packages, as one script."""
     command = [str(shutil.which("node")), str(modules / "esbuild/bin/esbuild"), "--bundle", "--format=iife"]
+    command.append('--define:process.env.NODE_ENV="production"')
     source = (WEB / name).read_text(encoding="utf-8")
-    made = subprocess.run(command, cwd=modules.parent, input=source.encode(), capture_output=True, timeout=60, check=False)
+    made = subprocess.run(
+        command, cwd=modules.parent, input=source.encode(), capture_output=True, timeout=60, check=False
+    )
     assert made.returncode == 0, made.stderr.decode()[-2000:]
     return made.stdout.decode()

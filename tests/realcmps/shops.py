@@ -95,7 +95,7 @@ SHOPS = [
     _vanilla2("vanilla2-own", ["analytics", "targeting"], "targeting", settings={"cookie": "cookie_choice"}),
     _osano("osano-in", "opt-in"),
     _osano("osano-out", "opt-out"),
-    Shop("c15t", "c15t.mjs", cmp="c15t", stamped=True),
+    Shop("c15t", "c15t.mjs", cmp="c15t", stamped=True, in_body=True),
     Shop("tcf", "tcf.mjs", cmp="tcf", **NAMED_OTHERWISE),
     Shop("gpp", "gpp.mjs", cmp="gpp", chooses=False),
 ]  # fmt: skip

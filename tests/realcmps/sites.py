@@ -6,7 +6,6 @@ import json
 import mimetypes
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mitmproxy import http
 
@@ -36,14 +35,18 @@ class RealSites(DemoSites):
         return self.file(WEB, path[1:])
 
     def page(self, path: str) -> str:
-        page = (WEB / "shop.html").read_text(encoding="utf-8").replace("%PIXEL%", PIXEL).replace("%TITLE%", TITLES[path])
+        page = (
+            (WEB / "shop.html").read_text(encoding="utf-8").replace("%PIXEL%", PIXEL).replace("%TITLE%", TITLES[path])
+        )
         page = page.replace("%SETTINGS%", json.dumps(self.shop.settings))
         head = "".join(f'<link rel="stylesheet" href="/vendor/{name}">' for name in self.shop.styles)
         scripts = [f"/vendor/{name}" for name in self.shop.packages]
         own = f"/{self.shop.script}"
         order = [own, *scripts] if self.shop.settings_first else [*scripts, own]
         tags = "".join(f'<script src="{source}"></script>' for source in order)
-        return page.replace("%HEAD%", head + ("" if self.shop.in_body else tags)).replace("%BODY%", tags if self.shop.in_body else "")
+        return page.replace("%HEAD%", head + ("" if self.shop.in_body else tags)).replace(
+            "%BODY%", tags if self.shop.in_body else ""
+        )
 
     def file(self, folder: Path, name: str) -> http.Response:
         path = (folder / name).resolve()

@@ -109,7 +109,9 @@ def check_visits(hits: list[Hit]) -> None:
     for visit in {h.visit for h in hits}:
         for path, wanted in (("/product", first), ("/checkout", last)):
             said = {h.says for h in hits if h.visit == visit and h.path == path and h.event in ("Pageview", "Metadata")}
-            assert {s.replace("not_opted_out", "granted").replace("opted_out", "denied") for s in said} == {wanted[visit]}, (visit, path)
+            assert {s.replace("not_opted_out", "granted").replace("opted_out", "denied") for s in said} == {
+                wanted[visit]
+            }, (visit, path)
 
 
 def check_opt_outs(hits: list[Hit]) -> None:

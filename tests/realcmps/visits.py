@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def run(shop: Shop, modules: Path, audit: Any, confdir: Path) -> None:
             stack.callback(context.close)
             pages[name] = context.new_page()
             pages[name].set_default_timeout(20_000)
+            pages[name].on("pageerror", lambda error, name=name: print(f"{name}: {error}"))
         everywhere(shop, pages, tape, "/")
         time.sleep(AFTER_A_CLICK)
         for name, what in first.items():
@@ -66,5 +68,8 @@ def everywhere(shop: Shop, pages: dict[str, Any], tape: Tape, path: str) -> None
     for name, page in pages.items():
         seen, host = len(tape.flows), f"https://www.{name}-{shop.name}.example"
         page.goto(host + path)
-        until(lambda: any(f.request.path.endswith("/act") and f.request.headers.get("origin") == host
-                          for f in tape.flows[seen:]), f"the pixel on {host}{path}")  # fmt: skip
+        until(partial(_pixel_came, tape, seen, host), f"the pixel on {host}{path}")
+
+
+def _pixel_came(tape: Tape, seen: int, host: str) -> bool:
+    return any(f.request.path.endswith("/act") and f.request.headers.get("origin") == host for f in tape.flows[seen:])
