@@ -18,9 +18,10 @@ from pixelwitness.consent.probe import Item, read_item
 from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
 from pixelwitness.consent.reading import Reading
 from pixelwitness.consent.reports import REPORTED
-from pixelwitness.exchange import Exchange, from_iso
-from pixelwitness.pixels.decode import hits
+from pixelwitness.exchange import Exchange, Response, from_iso
+from pixelwitness.pixels.decode import disclosed, hits
 from pixelwitness.pixels.tiktok.meanings import meaning
+from pixelwitness.pixels.vendor import vendor_of
 from pixelwitness.rulebook import Rulebook, load_rulebook, model_for
 from pixelwitness.rulebook.consent import ConsentExample, ConsentRule
 from pixelwitness.rulebook.law import BlindSpots, Finding, Judging, Regime, in_force, severity_of
@@ -32,6 +33,9 @@ from pixelwitness.rulebook.traffic import TrafficRule
 
 AT = 1_795_000_000_000
 """When examples happen, in milliseconds: any time would do."""
+
+LOADER = "https://analytics.tiktok.com/i18n/pixel/events.js"
+"""Where the loaders of examples come from."""
 
 NO_EXAMPLE = "has no example: a rule without one is not known to work"
 
@@ -233,6 +237,19 @@ def _unlike(what: str, found: object, expected: object) -> Iterator[str]:
         yield f"{what} is {_word(found)}, and the file says {_word(expected)}"
 
 
+def _loader(i: int, case: dict[str, str], book: Rulebook) -> Wrong:
+    """A loader's body and what it discloses of the pixel, lists in one text; '' where it does not say."""
+    response = Response(AT + 1, 200, (), case["body"].encode())
+    exchange = Exchange("c", AT, "GET", LOADER, (), response=response)
+    made, _ = hits(exchange, classify(exchange, book), book)
+    said = next(iter(disclosed(exchange, made, book)), None)
+    for name, expected in case.items():
+        if name != "body":
+            value = getattr(said, name, None)
+            words = value if isinstance(value, tuple) else [_word(value)] if value is not None else []
+            yield from _differs(("examples", i), name, " ".join(words), expected)
+
+
 def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
     for i, endpoint in enumerate(rule.endpoints):
         for j, example in enumerate(endpoint.examples):
@@ -249,8 +266,16 @@ def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
             )
         if "path" in case:
             yield from _differs(("examples", i), "means", meaning(case["path"], rule.fields) or "", case["means"])
-        if "code" in case:
+        if "valid" in case:
             valid = bool(re.fullmatch(rule.pixel_code or "(?!)", case["code"]))
             yield from _differs(("examples", i), "valid", valid, case["valid"] == "yes")
+        if "hash" in case:
+            digest = hashlib.sha256(case["text"].encode()).hexdigest()
+            yield from _differs(("examples", i), "SHA-256", digest, case["hash"])
+        if "message_id" in case:
+            repeated = vendor_of(book, rule.vendor).repeated_message(case["message_id"]) or ""
+            yield from _differs(("examples", i), "repeats", repeated, case["repeats"])
+        if "body" in case:
+            yield from _loader(i, case, book)
     for digest, text in rule.placeholders.items():
         yield from _differs(("placeholders",), "SHA-256", hashlib.sha256(text.encode()).hexdigest(), digest)

@@ -5,12 +5,13 @@ Live runs, replays and rejudging all end here: the same rows give the same judge
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pixelwitness.audit.consent import ConsentAt, ConsentTimeline
+from pixelwitness.audit.copies import first_party_copies, repetitions
 from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
 from pixelwitness.audit.doubts import doubts_of
 from pixelwitness.audit.model import (
@@ -35,7 +36,7 @@ from pixelwitness.audit.timeline import CHOICES
 from pixelwitness.audit.verdict import decide, tier_of
 from pixelwitness.audit.violations import Case, Weight, mitigations, violations_of
 from pixelwitness.audit.words import reason, what
-from pixelwitness.observations import BlindSpot, Hit, PageView, State
+from pixelwitness.observations import BlindSpot, PageView, State
 from pixelwitness.property import host_of
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
@@ -76,6 +77,7 @@ class _Court:
     named: frozenset[str]
     names: dict[str, str]
     copies: dict[str, str]
+    repeats: dict[str, str]
     sites: Mapping[str, Site]
 
     def weights(self, session: Session | None) -> dict[str, Weight]:
@@ -104,7 +106,7 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
     places = {**placed.signal_properties, **{s.id: s.property for s in rows.signals if s.source == STATEMENT}}
     court = _Court(
         tuple(regimes), book, frozenset(named), names, first_party_copies(rows.hits, book),
-        sites_of(rows.signals, places, book.contexts),
+        repetitions(rows.hits, book), sites_of(rows.signals, places, book.contexts),
     )  # fmt: skip
     notes = _Notes(SiteNotices(book))
     for session in placed.sessions.values():
@@ -126,25 +128,6 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
         regimes=tuple(r.id for r in court.regimes),
         proposed=proposed,
     )
-
-
-def first_party_copies(hits: Sequence[Hit], book: Rulebook) -> dict[str, str]:
-    """First-party copies by hit id, with the hit at the vendor that each repeats: same client, pixel and event id."""
-    originals: dict[tuple[str, str], list[Hit]] = defaultdict(list)
-    for hit in hits:
-        if hit.event_id and not hit.first_party_host:
-            originals[hit.client, hit.event_id].append(hit)
-    window = book.judging.copy_window_ms
-    copies: dict[str, str] = {}
-    for hit in hits:
-        if not (hit.event_id and hit.first_party_host):
-            continue
-        for original in originals.get((hit.client, hit.event_id), ()):
-            near = abs(original.occurred_at - hit.occurred_at) <= window
-            if near and original.event == hit.event and set(original.pixel_codes) & set(hit.pixel_codes):
-                copies[hit.id] = original.id
-                break
-    return copies
 
 
 def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
@@ -206,6 +189,7 @@ def _judge_hit(
             shown_by=consent.shown_by,
             unknown_because=consent.reasons,
             copy_of=case.copy_of,
+            repeats=court.repeats.get(hit.id),
         )
     )
     _spots(case, session, names, notes)

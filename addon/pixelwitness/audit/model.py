@@ -69,6 +69,8 @@ class HitVerdict(Observation):
     """Kinds of blind spot that kept the state open."""
     copy_of: str | None = None
     """The hit of which this one is the first-party copy: the two are one send."""
+    repeats: str | None = None
+    """The hit whose event this one sends once more, to another host of the vendor: a send of its own."""
 
 
 class Violation(Observation):

@@ -36,7 +36,8 @@ def decode(source: str | None, url: str | None, identity: Path | None, rules: tu
 
     _, book = regimes_and_rules((), rules)
     people = personas(identity, book)
-    made = [e for e in (explain(x, book, people) for x in _exchanges(source, url, book)) if e.hits or e.blind_spots]
+    explained = (explain(x, book, people, timed=timed) for x, timed in _exchanges(source, url, book))
+    made = [e for e in explained if e.hits or e.blind_spots]
     if not made:
         raise UsableError(
             "this is no request to TikTok's pixel, and carries no pixel message. Where only the body was pasted, "
@@ -64,7 +65,8 @@ def _json(made: list[Explanation], book: Rulebook) -> None:
     click.echo(json.dumps({"requests": requests}, indent=2))
 
 
-def _exchanges(source: str | None, url: str | None, book: Rulebook) -> Iterator[Exchange]:
+def _exchanges(source: str | None, url: str | None, book: Rulebook) -> Iterator[tuple[Exchange, bool]]:
+    """The requests, and of each whether it carries the time at which it was sent."""
     from pixelwitness.sources import CaptureError
     from pixelwitness.sources.pasted import PastedError
 
@@ -78,24 +80,24 @@ def _exchanges(source: str | None, url: str | None, book: Rulebook) -> Iterator[
         raise UsableError(f"{source}: cannot be read ({error.strerror or error})") from error
 
 
-def _read(source: str | None, url: str | None, book: Rulebook) -> Iterator[Exchange]:
+def _read(source: str | None, url: str | None, book: Rulebook) -> Iterator[tuple[Exchange, bool]]:
     from pixelwitness.sources.pasted import Pasted, read_pasted
 
     if source is None:
-        yield _placed(Pasted("GET", url or "", (), b"", "URL"), None, book)
+        yield _placed(Pasted("GET", url or "", (), b"", "URL"), None, book), False
         return
     if source == "-":
         data = sys.stdin.buffer.read(64 * 1024 * 1024 + 1)
     elif _is_file(source):
         if _is_capture(Path(source)):
-            yield from _captured(Path(source), book)
+            yield from ((x, True) for x in _captured(Path(source), book))
             return
         data = Path(source).read_bytes()
     elif source.lstrip().startswith(("{", "[", "curl", "http", "fetch")) or len(source) > 200:
         data = source.encode("utf-8", "surrogateescape")
     else:
         raise UsableError(f"{source}: no such file")
-    yield _placed(read_pasted(data), url, book)
+    yield _placed(read_pasted(data), url, book), False
 
 
 def _is_file(source: str) -> bool:

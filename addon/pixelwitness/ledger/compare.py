@@ -21,7 +21,7 @@ KEYS = {
 JUDGED = {
     "hits": frozenset({
         "property", "attribution", "consent_state", "possible_states", "effective_default", "opt_outs", "cmp",
-        "verdicts", "reasons", "mitigations", "copy_of", "confidence", "signals", "set_aside",
+        "verdicts", "reasons", "mitigations", "copy_of", "repeats", "confidence", "signals", "set_aside",
         "shown_by", "unknown_because",
     }),
     "exchanges": frozenset({"property"}),

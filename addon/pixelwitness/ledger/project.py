@@ -198,6 +198,7 @@ def _hit(hit: Hit, verdict: HitVerdict | None, run: str) -> dict[str, Any]:
             "library_version": hit.library_version,
             "first_party_host": int(hit.first_party_host),
             "copy_of": v.copy_of if v else None,
+            "repeats": v.repeats if v else None,
             "confidence": v.confidence if v else None,
             "signals": _json(v.signals) if v else None,
             "set_aside": _json(v.set_aside) if v else None,

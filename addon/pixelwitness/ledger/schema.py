@@ -73,6 +73,7 @@ IDENTIFIERS_2 = {
     "created_at": str, "persona": str, "attribute": str, "variant": str, "follows_rule": int,
 }  # fmt: skip
 HITS_3 = {"shown_by": str, "unknown_because": str}
+HITS_7 = {"repeats": str}
 REVISIONS = {
     "hit_id": str, "regime": str, "revised_at": str, "was": str, "became": str, "reason": str,
 }  # fmt: skip
@@ -153,3 +154,10 @@ def weight_and_proposals(db: Database) -> None:
     """Why a violation is as grave as it is, and which regimes the traffic itself proposed."""
     db.table("violations").add_column("severity_why", str)
     db.table("runs").add_column("proposed", str)
+
+
+@migrations()
+def events_sent_once_more(db: Database) -> None:
+    """The hit whose event another one repeats to another host of the vendor."""
+    for name, kind in HITS_7.items():
+        db.table("hits").add_column(name, kind)

@@ -38,6 +38,13 @@ class Explained(BaseModel):
     fields: tuple[Field, ...]
     pixels: dict[str, int | None]
     """When each of its pixels was made, in milliseconds, where the code says so."""
+    delay: int | None
+    """Milliseconds from the message's own time to its sending; None where either is not known."""
+    held: bool
+    """The delay is long: held back until consent, queued, or by another clock."""
+    repeats: str | None
+    """The id of the message that this one sends once more, to another of the vendor's hosts."""
+    repeated_event: str | None
 
 
 class Explanation(BaseModel):
@@ -53,8 +60,11 @@ class Explanation(BaseModel):
     blind_spots: tuple[BlindSpot, ...]
 
 
-def explain(exchange: Exchange, book: Rulebook, people: People) -> Explanation:
-    """The request explained. Clear text of persons is masked, as in the ledger."""
+def explain(exchange: Exchange, book: Rulebook, people: People, *, timed: bool = False) -> Explanation:
+    """The request explained. Clear text of persons is masked, as in the ledger.
+
+    `timed`: the exchange carries the time at which it was sent, as one of a capture does and a pasted one does not.
+    """
     classified = classify(exchange, book)
     found, spots = hits(exchange, classified, book, people)
     return Explanation(
@@ -62,16 +72,25 @@ def explain(exchange: Exchange, book: Rulebook, people: People) -> Explanation:
         url=found[0].request_url if found else "",
         category=classified.category,
         endpoint=classified.endpoint.id if classified.endpoint is not None else None,
-        hits=tuple(_explained(hit, book) for hit in found),
+        hits=tuple(_explained(hit, book, timed=timed) for hit in found),
         blind_spots=spots,
     )
 
 
-def _explained(hit: Hit, book: Rulebook) -> Explained:
+def _explained(hit: Hit, book: Rulebook, *, timed: bool) -> Explained:
     vendor = vendor_of(book, hit.vendor)
     leaves = explained(hit.payload, vendor) if hit.payload is not None else ()
     fields = tuple(Field(path=leaf.path[:500], value=_short(leaf.value), means=leaf.means) for leaf in leaves)
-    return Explained(hit=hit, fields=fields, pixels={code: vendor.code_created_at(code) for code in hit.pixel_codes})
+    delay = hit.occurred_at - hit.event_time if timed and hit.event_time is not None else None
+    return Explained(
+        hit=hit,
+        fields=fields,
+        pixels={code: vendor.code_created_at(code) for code in hit.pixel_codes},
+        delay=delay,
+        held=delay is not None and delay >= book.judging.held_ms,
+        repeats=vendor.repeated_message(hit.message_id),
+        repeated_event=vendor.repeated_event(hit.payload),
+    )
 
 
 def _short(value: Any) -> Any:

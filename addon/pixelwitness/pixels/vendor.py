@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from pixelwitness.identity.stamps import created_at
 from pixelwitness.identity.variants import ALGORITHMS
+from pixelwitness.pixels.tiktok.paths import at_path
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.pixels import (
     ContentField,
@@ -17,6 +18,7 @@ from pixelwitness.rulebook.pixels import (
     MessageField,
     PixelCookie,
     PixelRule,
+    Repeats,
     UrlIdentifier,
 )
 
@@ -65,6 +67,7 @@ class Vendor:
     redaction_meanings: dict[str, str]
     fields: tuple[MessageField, ...]
     loader: LoaderKeys | None
+    repeats: Repeats | None
     frame_runtimes: frozenset[str]
     code_formats: tuple[str, ...]
 
@@ -75,6 +78,18 @@ class Vendor:
     def code_created_at(self, code: str) -> int | None:
         """When a pixel was made, by its code; None where the code does not say."""
         return created_at(code, self.code_formats)
+
+    def repeated_message(self, message_id: str | None) -> str | None:
+        """The id of the message that a message repeats, by its own id; None where it repeats none."""
+        if self.repeats is None or not message_id:
+            return None
+        repeated, mark, _ = message_id.partition(self.repeats.mark)
+        return repeated if mark and repeated else None
+
+    def repeated_event(self, message: object) -> str | None:
+        """The event that a message says it repeats."""
+        value = at_path(message, self.repeats.event) if self.repeats is not None else None
+        return value if isinstance(value, str) and value else None
 
 
 @lru_cache(32)
@@ -100,6 +115,7 @@ def vendor_of(book: Rulebook, vendor: str) -> Vendor:
         redaction_meanings=redactions.meanings if redactions else {},
         fields=tuple(f for p in files for f in p.fields),
         loader=next((p.loader for p in files if p.loader), None),
+        repeats=next((p.repeats for p in files if p.repeats), None),
         frame_runtimes=frozenset(r for p in files for r in p.frame_runtimes),
         code_formats=tuple(f for p in files for f in p.pixel_code_created),
     )

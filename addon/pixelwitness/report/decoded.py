@@ -14,6 +14,7 @@ from pixelwitness.exchange import iso
 from pixelwitness.observations import Hit, Identifier
 from pixelwitness.pixels.explain import Explained, Explanation, Field
 from pixelwitness.report.terminal import safe
+from pixelwitness.report.words import late
 
 TIERS = {
     "contact": "contact: TikTok was contacted, no more",
@@ -23,8 +24,6 @@ TIERS = {
     "advanced_matching": "advanced matching: who the visitor is, hashed",
     "plaintext": "PLAINTEXT: who the visitor is, in clear text",
 }
-HELD = 2_000
-"""Milliseconds between the event and its sending from which it is said that it was held back."""
 
 
 def render(explanation: Explanation, stream: IO[str], titles: dict[str, str], *, width: int | None = None) -> None:
@@ -69,17 +68,16 @@ def _facts(one: Explained) -> Iterable[tuple[str, str]]:
         "app": hit.app_id, "page": hit.page_url, "page before": hit.page_referrer, "referer": hit.referer,
         "sent as": hit.transport, "client": hit.library_version, "deployed by": hit.partner, "event id": hit.event_id,
         "limited data use": hit.limited_data_use, "happened at": iso(hit.event_time) if hit.event_time else None,
+        "sent at": f"{iso(hit.occurred_at)}: {late(one.delay)}" if one.held and one.delay else None,
     }  # fmt: skip
     yield from ((name, str(value)) for name, value in facts.items() if value not in (None, ""))
     if hit.gpc:
         yield "Sec-GPC", "1: the visitor opted out of sale and sharing"
     if hit.first_party_host:
         yield "host", f"{hit.host}: a first-party copy, not TikTok's own host"
-    if hit.message_id and "#source=" in hit.message_id:
-        yield (
-            "repeats",
-            f"the message {hit.message_id.partition('#')[0]}, sent once more so that TikTok sees another address",
-        )
+    if one.repeats is not None:
+        event = f"{one.repeated_event}, " if one.repeated_event else ""
+        yield "repeats", f"{event}message {one.repeats}: sent once more, so that TikTok sees another address"
 
 
 def _renamed(hit: Hit) -> str:

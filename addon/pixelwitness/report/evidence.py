@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pixelwitness.exchange import from_iso
 from pixelwitness.ledger.store import Ledger
 from pixelwitness.report.findings import Finding
 from pixelwitness.report.words import shortened
@@ -27,6 +28,8 @@ class Evidence:
     hit: dict[str, Any]
     findings: tuple[tuple[str, str, str, str], ...]
     """Rule, regime, sentence, violation id."""
+    delay: float | None
+    """Seconds from the message's own time to its sending."""
     identifiers: list[dict[str, Any]]
     signals: list[dict[str, Any]]
     status: int | None
@@ -83,6 +86,7 @@ def _evidence(ledger: Ledger, hit_id: str, said: tuple[tuple[str, str, str, str]
     return Evidence(
         hit=hit,
         findings=said,
+        delay=(from_iso(hit["occurred_at"]) - from_iso(hit["event_time"])) / 1000 if hit["event_time"] else None,
         identifiers=list(
             db.query("select * from identifiers where hit_id = ? order by field limit ?", [hit_id, MOST_FIELDS])
         ),

@@ -20,6 +20,7 @@ from pixelwitness.exchange import iso
 from pixelwitness.ledger.store import Ledger, LedgerError
 from pixelwitness.observations import Hit, Signal
 from pixelwitness.property import host_of
+from pixelwitness.report.words import late
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 
@@ -127,11 +128,12 @@ def explain(ledger: Ledger, book: Rulebook, asked: str) -> Explanation:
         )
     if row["copy_of"]:
         notes.append(f"A first-party copy of hit {row['copy_of']}: the two count as one send.")
+    notes += _repeated(ledger, row)
     return Explanation(
         asked=asked,
         hit=_decoded(row),
         sent=tuple(json.loads(violations[0]["sent"])) if violations else (),
-        times=_times(hit),
+        times=_times(hit, book.judging.held_ms),
         consent=" or ".join(s for s in STATES if s in stated) or "unknown",
         system=next((r.name for r in book.consent if r.id == row["cmp"]), row["cmp"]),
         confidence=row["confidence"] or "",
@@ -144,6 +146,19 @@ def explain(ledger: Ledger, book: Rulebook, asked: str) -> Explanation:
         evidence=tuple(_evidence(ledger, row["exchange_id"])),
         notes=tuple(notes if violation_ids or violations else [*notes, "No violation was established by this hit."]),
     )
+
+
+def _repeated(ledger: Ledger, row: Mapping[str, Any]) -> list[str]:
+    """What is said of an event that was sent once more, from either side."""
+    made = []
+    if row["repeats"]:
+        made.append(
+            f"It sends the event of hit {row['repeats']} once more, to {host_of(row['request_url'])}: a send of its "
+            "own, since TikTok learns another address of the visitor by it."
+        )
+    again = ledger.db.query("select id, request_url from hits where repeats = ? order by id limit 10", [row["id"]])
+    made += [f"Sent once more to {host_of(a['request_url'])}, as hit {a['id']}." for a in again]
+    return made
 
 
 def _find(ledger: Ledger, asked: str) -> tuple[dict[str, Any], list[str]]:
@@ -266,13 +281,13 @@ def _why(signal: Signal, role: str, stale: set[str], consent: ConsentAt, hit: Hi
     return "nearer evidence decides" if signal.observed_at <= hit.occurred_at else "after the moment of sending"
 
 
-def _times(hit: Hit) -> tuple[str, ...]:
+def _times(hit: Hit, held_ms: int) -> tuple[str, ...]:
     made = [f"sent (start of the request): {iso(hit.occurred_at)}"]
     if hit.event_time is not None:
-        late = hit.occurred_at - hit.event_time
+        delay = hit.occurred_at - hit.event_time
         made.append(f"made, by the page's own clock: {iso(hit.event_time)}")
-        if late > 5000:
-            made.append(f"held back, queued or by another clock for {late / 1000:.0f} s: the moment of sending counts")
+        if delay >= held_ms:
+            made.append(f"sent {late(delay)}; the moment of sending counts")
     return tuple(made)
 
 

@@ -72,7 +72,7 @@ def _rows(ledger: Ledger, prop: str) -> list[tuple[dict[str, Any], Moment]]:
         made.append((r, _signal(r)))
     for r in ledger.db.query("select * from hits where property = ?", [prop]):
         name = r["event"] or r["action"] or r["kind"]
-        copy = " (first-party copy)" if r["copy_of"] else ""
+        copy = " (first-party copy)" if r["copy_of"] else " (sent once more)" if r["repeats"] else ""
         made.append((r, Moment(at=r["occurred_at"], kind="hit", id=r["id"], tier=r["tier"], text=f"{name}{copy}",
                                state=_states(r), verdicts=json.loads(r["verdicts"] or "{}"))))  # fmt: skip
     return made

@@ -43,6 +43,11 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def late(delay: int) -> str:
+    """How long a message was under way, and what that can mean. `delay` in milliseconds."""
+    return f"{delay / 1000:.1f} s after it was made, by the page's own clock: held back, queued, or by another clock"
+
+
 def headline(summary: Summary) -> tuple[str, list[str]]:
     """The first thing a person reads (what was found), and what keeps it from being an all-clear."""
     hits = sum(p.hits for p in summary.properties)

@@ -198,6 +198,8 @@ class Judging(SourcedRule):
     answer_holds_days: int
     longest_send_ms: int
     """How long after its own time stamp a message may arrive for the stamp to be its time of sending."""
+    held_ms: int
+    """How long after its own time a message must arrive for that to be worth saying."""
     preflight_window_ms: int
     copy_window_ms: int
     never_sent: tuple[str, ...]

@@ -141,6 +141,15 @@ class LoaderKeys(Rule):
     country: str
 
 
+class Repeats(Rule):
+    """How the vendor's client marks an event that it sends once more to another of the vendor's hosts."""
+
+    mark: str = Field(min_length=1)
+    """What follows the id of the repeated message in the id of the repetition."""
+    event: str
+    """Path of the field that names the repeated event."""
+
+
 class PixelRule(SourcedRule):
     """One file of rules about a vendor's pixel; a file may hold any of the sections."""
 
@@ -172,6 +181,7 @@ class PixelRule(SourcedRule):
     redactions: Redactions | None = None
     fields: tuple[MessageField, ...] = ()
     loader: LoaderKeys | None = None
+    repeats: Repeats | None = None
     frame_runtimes: tuple[str, ...] = ()
     """Values of `context.pixel.runtime` that mean a frame of another site."""
     pixel_code: str | None = None
@@ -179,7 +189,8 @@ class PixelRule(SourcedRule):
     pixel_code_created: tuple[str, ...] = ()
     """Formats of a pixel code that embed the time of its making."""
     examples: tuple[dict[str, str], ...] = ()
-    """For files without endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`."""
+    """For files without endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`, `path`/`means`,
+    `message_id`/`repeats`, `body` (a loader's) with what is read of it."""
 
     @field_validator("pixel_code", "placeholder_pattern")
     @classmethod
