@@ -24,6 +24,8 @@ BodyState = Literal["complete", "cut", "not_captured", "undecodable", "too_large
 """Whether `body` is all there is: `cut` (a part), `not_captured` (streamed, or left out by the recorder),
 `undecodable` (its Content-Encoding could not be undone: `body` holds the raw bytes), `too_large` (skipped)."""
 
+_PIECE = 1 << 20
+
 
 def milliseconds(seconds: float) -> int:
     """A Unix time in seconds as whole milliseconds.
@@ -125,9 +127,14 @@ class Exchange:
         Of the body only ASCII counts: a HAR holds text, and a recorder's guess at the encoding must not change the
         id. Neither the client's name nor the time of the run is in it.
         """
-        ascii_only = (self.body or b"").translate(None, BEYOND_ASCII).decode("ascii")
-        what = [self.started_at, self.method, self.url, ascii_only, self.ordinal]
-        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+        before, after = json.dumps([self.started_at, self.method, self.url, "", self.ordinal]).rsplit('""', 1)
+        digest = hashlib.sha256(f'{before}"'.encode())
+        body = self.body or b""
+        for start in range(0, len(body), _PIECE):  # in pieces: of 64 MB no copy is made
+            ascii_only = body[start : start + _PIECE].translate(None, BEYOND_ASCII).decode("ascii")
+            digest.update(json.dumps(ascii_only)[1:-1].encode())
+        digest.update(f'"{after}'.encode())
+        return digest.hexdigest()[:32]
 
 
 class Numbering:

@@ -41,7 +41,7 @@ TOKENS = re.compile(
     re.I,
 )
 """Credentials as HTTP writes them (RFC 7235), and JSON Web Tokens."""
-NAMED = re.compile(r"([\w%-]{2,40})(=|[\"']?\s{0,3}:\s{0,3}[\"'])([^&#;,\s\"'<>{}]{1,4096})")
+NAMED = re.compile(r"(?<![\w%-])([\w%-]{2,}+)(=|[\"']?\s{0,3}:\s{0,3}[\"'])([^&#;,\s\"'<>{}]{1,4096})")
 """A name and a value in a query, a form, or a piece of JSON or of a script."""
 AUTHORITY = re.compile(r"://[^/?#\s\"'<>\\]*")
 """The host of a URL stays: without it nothing could be judged."""
@@ -50,6 +50,8 @@ VALUE = re.compile(r"(?=[^A-Za-z]*[A-Za-z])(?=\D*\d)[A-Za-z0-9+/_=.~%:-]{12,4096
 PASSES = 3
 MAX_CACHED = 2048
 MAX_COOKIES = 200
+MAX_ADDRESSES = 2_000
+"""A text with more of what may be addresses is masked whole: cutting each out would take minutes."""
 MAX_REMEMBERED = 16_384
 """Characters of cookies and credentials of an exchange that is remembered for the next one with the same."""
 TELLING = NEVER | {"cookie", "set-cookie"}
@@ -173,6 +175,8 @@ def _settled(text: str, path: str, known: Known) -> str:
 
 
 def _once(text: str, path: str, depth: int, nesting: int, known: Known) -> str:
+    if len(text) > MAX_CACHED and text.count("@") + text.count("%40") > MAX_ADDRESSES:
+        return TEXT_MARK
     if known.lasting and holds_nothing(text) and _replaced(text, path, known) == text:
         return text
     parsed = parse_json(text) if depth > 0 else None
@@ -211,7 +215,7 @@ def _secrets(text: str) -> Iterator[plaintext.Span]:
         yield plaintext.Span("secret", *token.span(which))
     if "=" in text or ":" in text:
         for named in NAMED.finditer(text):
-            if is_secret_name(named[1]) and not named[3].startswith(MARKED):
+            if is_secret_name(named[1][-80:]) and not named[3].startswith(MARKED):
                 yield plaintext.Span("secret", *named.span(3))
 
 

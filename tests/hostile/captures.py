@@ -168,7 +168,7 @@ def cookies() -> bytes:
     names = ["a\x00b", "\x1b[2J", "OptanonConsent\r\n", "\u202eonetrust", "=", ";" * 100_000, "x" * MB, "__proto__", "\ud800"]
     many = "; ".join(f"consent{i}=1" for i in range(50_000))
     values = [big, many, "euconsent-v2=" + "C" * MB, "usprivacy=" + "1YNN" * 250_000, "__gpp=" + "DBABLA~" * 150_000,
-              "CookieConsent=" + "{stamp:'" * 100_000, "x=" + "%25" * 300_000, "klaro=" + "%7B" * 300_000]  # fmt: skip
+              "CookieConsent=" + "{stamp:'" * 100_000, "x=" + "%25" * 30_000, "klaro=" + "%7B" * 300_000]  # fmt: skip
     answers = {"status": 200, "content": {}, "headers": [{"name": "Set-Cookie", "value": v} for v in (*values, *(f"{n}=1; Path=/" for n in names))]}
     made = visit()
     made["response"] = answers
@@ -216,18 +216,30 @@ def attacks() -> bytes:
     )  # fmt: skip
 
 
-def wide() -> bytes:
+def many_keys() -> bytes:
+    return har(entry(text=json.dumps({**body("Pageview"), "properties": {f"key{i}": i for i in range(200_000)}})))
+
+
+def many_messages() -> bytes:
     whole = body("Pageview")
-    big = {f"key{i}": i for i in range(200_000)}
+    return har(entry(text=json.dumps({"batch": [whole] * 5_000})), entry(text=json.dumps([whole] * 5_000)))
+
+
+def many_sessions() -> bytes:
+    whole = body("Pageview")
+    whole["context"]["sessions"] = [{"pixel_code": f"C{i}"} for i in range(50_000)]
+    return har(entry(text=json.dumps(whole)))
+
+
+def many_fields() -> bytes:
     return har(
-        entry(text=json.dumps({**whole, "properties": big})),
-        entry(text=json.dumps({"batch": [whole] * 5_000})),
-        entry(text=json.dumps([whole] * 5_000)),
-        entry(text=json.dumps({**whole, "context": {**whole["context"], "sessions": [{"pixel_code": f"C{i}"} for i in range(50_000)]}})),
         entry(text="&".join("a=%7B" for _ in range(300_000)), kind="application/x-www-form-urlencoded"),
-        entry(text='{"event":"' + "a@b.example " * 400_000 + '"}'),
         entry(f"{PIXEL_URL}?" + "&".join(f"e{i}=a{i}@b.example" for i in range(50_000)), method="GET"),
     )
+
+
+def many_addresses() -> bytes:
+    return har(entry(text='{"event":"' + "a@b.example " * 400_000 + '"}'))
 
 
 def huge(size: int) -> Callable[[], bytes]:
@@ -241,7 +253,7 @@ def huge(size: int) -> Callable[[], bytes]:
 def file_bomb() -> bytes:
     """A small file that unpacks to two gigabytes."""
     out = io.BytesIO()
-    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packer:
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=9) as packer:
         packer.write(b'{"log":{"entries":[')
         for _ in range(2000):
             packer.write(b" " * MB)
@@ -272,7 +284,11 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "cookies.har": cookies,
     "hosts.har": hosts,
     "attacks.har": attacks,
-    "wide.har": wide,
+    "many keys.har": many_keys,
+    "many messages.har": many_messages,
+    "many sessions.har": many_sessions,
+    "many fields.har": many_fields,
+    "many addresses.har": many_addresses,
 }
 
 

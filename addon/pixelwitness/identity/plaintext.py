@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
@@ -24,6 +25,8 @@ MAX_STRINGS = 20_000
 MAX_CHARACTERS = 16_000_000
 """Over all strings and layers of one search: a body of 16 MB is read once."""
 MAX_FINDINGS = 50
+MAX_SPANS = 1_000
+"""In one text: who repeats an address a hundred thousand times is found out by the first ones."""
 MAX_NESTING = 64
 MAX_REMEMBERED = 2048
 """Characters of a text whose answer is remembered: pages, titles and user agents come with every request."""
@@ -54,7 +57,7 @@ PHONE_WORD = (
     r"(?:[_ -]?(?:number|numero|nummer|num|nr|no|e164))?s?|contact[_ -]?(?:number|no))"
 )
 PHONE_NAME = re.compile(rf"(?:.*[^a-z0-9])?{PHONE_WORD}\Z")
-NAMED = re.compile(r"([\w.%\[\]-]{2,80})=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\"")
+NAMED = re.compile(r"(?<![\w.%\[\]-])([\w.%\[\]-]{2,}+)=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\"")
 BARE_PHONE = re.compile(r"\+?[(0-9][0-9 .()/\-]{5,22}[0-9]")
 
 
@@ -75,7 +78,9 @@ def find(value: Any, where: str) -> list[Plaintext]:
     """Clear text of a person in a string or JSON-like value; `where` is the path that findings are named by."""
     found: dict[tuple[str, str, str], Plaintext] = {}
     for path, text, layers in strings(value, where):
-        for kind, start, end in spans(text, path):
+        if len(found) >= MAX_FINDINGS:
+            break
+        for kind, start, end in spans(text, path, MAX_SPANS):
             clear = text[start:end]
             key = (kind, path, clear.lower())
             if key not in found and len(found) < MAX_FINDINGS:
@@ -83,11 +88,11 @@ def find(value: Any, where: str) -> list[Plaintext]:
     return list(found.values())
 
 
-def spans(text: str, path: str = "") -> list[Span]:
-    """Where clear text stands in one text, undecoded, in order and without overlap."""
+def spans(text: str, path: str = "", most: int | None = None) -> list[Span]:
+    """Where clear text stands in one text, undecoded, in order and without overlap; `most` of each kind."""
     if is_phone_name(path) and is_bare_phone(text):
         return [Span("phone", 0, len(text))]
-    return list(_remembered(text)) if len(text) <= MAX_REMEMBERED else _spans(text)
+    return list(_remembered(text)) if len(text) <= MAX_REMEMBERED else _spans(text, most)
 
 
 @lru_cache(4096)
@@ -95,8 +100,8 @@ def _remembered(text: str) -> tuple[Span, ...]:
     return tuple(_spans(text))
 
 
-def _spans(text: str) -> list[Span]:
-    made = [*emails(text), *phones(text)]
+def _spans(text: str, most: int | None = None) -> list[Span]:
+    made = [*islice(emails(text), most), *islice(phones(text), most)]
     made.sort(key=lambda s: (s.start, -s.end))
     kept: list[Span] = []
     for span in made:
@@ -169,7 +174,7 @@ def phones(text: str) -> Iterator[Span]:
                 yield Span("phone", *found.span(1))
     for found in NAMED.finditer(text) if "=" in text or '":' in text.replace(" ", "") else ():
         name, value, which = (found[1], found[2], 2) if found[1] else (found[3], found[4], 4)
-        if is_phone_name(unquote(name)) and is_bare_phone(unquote_plus(value)):
+        if is_phone_name(unquote(name[-120:])) and is_bare_phone(unquote_plus(value)):
             yield Span("phone", *found.span(which))
 
 

@@ -12,6 +12,7 @@ from pixelwitness.exchange import BodyState
 
 MAX_BODY = 64 * 1024 * 1024
 _CHUNK = 1 << 16
+_PIECE = 1 << 20
 
 
 class _TooLargeError(Exception):
@@ -71,10 +72,10 @@ def _deflate(data: bytes) -> bytes:
 
 def _brotli(data: bytes) -> bytes:
     undo = brotli.Decompressor()
-    out = [undo.process(data, output_buffer_limit=MAX_BODY)]
+    out = [undo.process(data, output_buffer_limit=_PIECE)]
     size = len(out[0])
     while not undo.is_finished():
-        piece = undo.process(b"", output_buffer_limit=MAX_BODY)
+        piece = undo.process(b"", output_buffer_limit=_PIECE)
         size += len(piece)
         if size > MAX_BODY:
             raise _TooLargeError

@@ -18,7 +18,7 @@ from pixelwitness.sources import CaptureError, ReadNote
 
 ENDINGS = (".har", ".har.gz", ".mitm", ".mitm.gz", ".flow", ".flows", ".dump")
 MAX_UNPACKED = 64 * 1024**3
-MAX_RATIO = 300
+MAX_RATIO = 100
 FLOW = re.compile(rb"\d{1,12}:")
 
 

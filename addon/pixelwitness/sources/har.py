@@ -18,6 +18,7 @@ import ijson
 
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response
 from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.sources.bounded import BUFFER, Guarded
 from pixelwitness.sources.content import MAX_BODY, decode
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d\d:?\d\d)?$")
@@ -27,7 +28,8 @@ MAX_HEADERS = 10_000
 def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | ReadNote]:
     """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it."""
     index = 0
-    entries = ijson.items(stream, "log.entries.item")
+    # A larger buffer: the parser begins a long string again with each one.
+    entries = ijson.items(Guarded(stream, name), "log.entries.item", buf_size=BUFFER)
     while True:
         try:
             entry = next(entries)
@@ -128,9 +130,8 @@ def _request_body(data: Any, headers: Headers, method: str, problems: list[str])
         if method.upper() in ("POST", "PUT", "PATCH") and sized.strip() not in ("", "0"):
             return None, "not_captured"
         return b"", "complete"
-    text = data.get("text")
-    if isinstance(text, str):
-        body = _bytes(text, data.get("encoding"), problems)
+    if isinstance(data.get("text"), str):
+        body = _bytes(data.pop("text"), data.get("encoding"), problems)  # popped: of 64 MB one copy is enough
         encoding = next((v for k, v in headers if k.lower() == "content-encoding"), "")
         if encoding and body[:2] in (b"\x1f\x8b", b"\x28\xb5"):
             return decode(body, encoding)
@@ -170,7 +171,7 @@ def _response(entry: dict[str, Any], started: int, problems: list[str]) -> Respo
     content = response.get("content")
     body: bytes | None = None
     if isinstance(content, dict) and isinstance(content.get("text"), str):
-        body = _bytes(content["text"], content.get("encoding"), problems)
+        body = _bytes(content.pop("text"), content.get("encoding"), problems)
     state: BodyState = "complete" if body is not None else "not_captured"
     if body is not None and len(body) > MAX_BODY:
         body, state = None, "too_large"
