@@ -24,7 +24,7 @@ TIME = "2026-11-18T06:13:20.000Z"
 MB = 1024 * 1024
 DEEP = 100_000
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e"
-ATTACK = f"=HYPERLINK(\"http://evil.example\")'; DROP TABLE hits; --<script>alert(1)</script>{ESCAPES}|[x](javascript:alert(1))`"
+ATTACK = f'=HYPERLINK("http://evil.example")\'; DROP TABLE hits; --<script>alert(1)</script>{ESCAPES}|[x](javascript:alert(1))`'
 
 
 def entry(
@@ -36,7 +36,12 @@ def entry(
     request: dict[str, Any] = {"method": method, "url": url, "headers": pairs}
     if text is not None:
         request["postData"] = {"mimeType": kind, "text": text}
-    return {"startedDateTime": at, "time": 5, "request": request, "response": answer or {"status": 200, "headers": [], "content": {}}}
+    return {
+        "startedDateTime": at,
+        "time": 5,
+        "request": request,
+        "response": answer or {"status": 200, "headers": [], "content": {}},
+    }
 
 
 def visit(headers: Any = (), url: str = SHOP) -> dict[str, Any]:
@@ -52,10 +57,20 @@ def sound() -> dict[str, Any]:
 
 
 def har(*entries: Any, escape: bool = True) -> bytes:
-    return json.dumps({"log": {"version": "1.2", "entries": [*entries, sound()]}}, ensure_ascii=escape).encode("utf-8", "replace")
+    return json.dumps({"log": {"version": "1.2", "entries": [*entries, sound()]}}, ensure_ascii=escape).encode(
+        "utf-8", "replace"
+    )
 
 
-def flow(url: str, *, method: bytes = b"POST", content: bytes = b"", headers: Any = (), answer: Any = None, at: float = START / 1000) -> Any:
+def flow(
+    url: str,
+    *,
+    method: bytes = b"POST",
+    content: bytes = b"",
+    headers: Any = (),
+    answer: Any = None,
+    at: float = START / 1000,
+) -> Any:
     request = tutils.treq(method=method, content=content, timestamp_start=at, timestamp_end=at)
     request.url = url
     request.headers.clear()
@@ -129,7 +144,9 @@ def deep_consent() -> bytes:
     objects = '{"a":' * 40_000 + "1" + "}" * 40_000
     names = ("OptanonConsent", "CookieConsent", "klaro", "cmplz_consent", "CookieScriptConsent", "consent-policy", "tarteaucitron",
              "orejime", "cookieyes-consent", "__hs_cookie_cat_pref", "fs-cc", "euconsent-v2", "usprivacy", "uc_settings")  # fmt: skip
-    cookies = [f"{n}={v}" for n in names for v in (nested[:30_000], objects[:30_000], base64.b64encode(b"[" * 20_000).decode())]
+    cookies = [
+        f"{n}={v}" for n in names for v in (nested[:30_000], objects[:30_000], base64.b64encode(b"[" * 20_000).decode())
+    ]
     answer = {"status": 200, "headers": [{"name": "Content-Type", "value": "application/json"}],
               "content": {"mimeType": "application/json", "text": nested}}  # fmt: skip
     configured = [
@@ -159,20 +176,47 @@ def headers() -> bytes:
     many = [(f"x-{i}", "v") for i in range(10_000)]
     names = ["\x00", "a\r\nb", "\x1b[2J", "", "é", "名", "a b", "\ud800"]
     odd = flow(PIXEL_URL, content=json.dumps(body("Pageview")).encode())
-    odd.request.headers.fields = (*odd.request.headers.fields, (b"x-\xff\xfe", b"\xff\x00\x80"), (b"", b""), (b"cookie", b"\xff=\xfe; OptanonConsent=\xff"))
-    return flows(flow(SHOP, method=b"GET", headers=many), odd, *(flow(SHOP, method=b"GET", headers=[(n.encode("utf-8", "surrogatepass"), b"v")]) for n in names if n))
+    odd.request.headers.fields = (
+        *odd.request.headers.fields,
+        (b"x-\xff\xfe", b"\xff\x00\x80"),
+        (b"", b""),
+        (b"cookie", b"\xff=\xfe; OptanonConsent=\xff"),
+    )
+    return flows(
+        flow(SHOP, method=b"GET", headers=many),
+        odd,
+        *(flow(SHOP, method=b"GET", headers=[(n.encode("utf-8", "surrogatepass"), b"v")]) for n in names if n),
+    )
 
 
 def cookies() -> bytes:
     big = "OptanonConsent=" + "groups=C0004%3A1&" * 62_000
-    names = ["a\x00b", "\x1b[2J", "OptanonConsent\r\n", "\u202eonetrust", "=", ";" * 100_000, "x" * MB, "__proto__", "\ud800"]
+    names = [
+        "a\x00b",
+        "\x1b[2J",
+        "OptanonConsent\r\n",
+        "\u202eonetrust",
+        "=",
+        ";" * 100_000,
+        "x" * MB,
+        "__proto__",
+        "\ud800",
+    ]
     many = "; ".join(f"consent{i}=1" for i in range(50_000))
-    values = [big, many, "euconsent-v2=" + "C" * MB, "usprivacy=" + "1YNN" * 250_000, "__gpp=" + "DBABLA~" * 150_000,
-              "CookieConsent=" + "{stamp:'" * 100_000, "x=" + "%25" * 30_000, "klaro=" + "%7B" * 300_000]  # fmt: skip
-    answers = {"status": 200, "content": {}, "headers": [{"name": "Set-Cookie", "value": v} for v in (*values, *(f"{n}=1; Path=/" for n in names))]}
+    values = [big, many, "euconsent-v2=" + "C" * MB, "__gpp=" + "DBABLA~" * 150_000,
+              "CookieConsent=" + "{stamp:'" * 100_000, "x=" + "%25" * 30_000, "klaro=" + "%7B" * 30_000]  # fmt: skip
+    answers = {
+        "status": 200,
+        "content": {},
+        "headers": [{"name": "Set-Cookie", "value": v} for v in (*values[:2], *(f"{n}=1; Path=/" for n in names))],
+    }
     made = visit()
     made["response"] = answers
-    return har(*(visit([("Cookie", v)]) for v in values), *(visit([("Cookie", f"{n}=1; OptanonConsent=groups=C0004%3A0")]) for n in names), made)
+    return har(
+        *(visit([("Cookie", v)]) for v in values),
+        *(visit([("Cookie", f"{n}=1; OptanonConsent=groups=C0004%3A0")]) for n in names),
+        made,
+    )
 
 
 def hosts() -> bytes:
@@ -187,7 +231,9 @@ def hosts() -> bytes:
         "https://shop.example/%00/%2e%2e/%ff", "HTTPS://ANALYTICS.TIKTOK.COM/api/v2/pixel", "https://analytics.tiktok.com./api/v2/pixel",
         "https://\u2100.example/", "https://xn--" + "a" * 100 + ".example/", "https://xn--\u0000.example/", "file:///etc/passwd",
     ]  # fmt: skip
-    return har(*(entry(u, text=json.dumps(body("Pageview", url=u))) for u in urls), *(visit(url=u) for u in urls), escape=True)
+    return har(
+        *(entry(u, text=json.dumps(body("Pageview", url=u))) for u in urls), *(visit(url=u) for u in urls), escape=True
+    )
 
 
 def attacks() -> bytes:
@@ -216,10 +262,6 @@ def attacks() -> bytes:
     )  # fmt: skip
 
 
-def many_keys() -> bytes:
-    return har(entry(text=json.dumps({**body("Pageview"), "properties": {f"key{i}": i for i in range(200_000)}})))
-
-
 def many_messages() -> bytes:
     whole = body("Pageview")
     return har(entry(text=json.dumps({"batch": [whole] * 5_000})), entry(text=json.dumps([whole] * 5_000)))
@@ -229,17 +271,6 @@ def many_sessions() -> bytes:
     whole = body("Pageview")
     whole["context"]["sessions"] = [{"pixel_code": f"C{i}"} for i in range(50_000)]
     return har(entry(text=json.dumps(whole)))
-
-
-def many_fields() -> bytes:
-    return har(
-        entry(text="&".join("a=%7B" for _ in range(300_000)), kind="application/x-www-form-urlencoded"),
-        entry(f"{PIXEL_URL}?" + "&".join(f"e{i}=a{i}@b.example" for i in range(50_000)), method="GET"),
-    )
-
-
-def many_addresses() -> bytes:
-    return har(entry(text='{"event":"' + "a@b.example " * 400_000 + '"}'))
 
 
 def huge(size: int) -> Callable[[], bytes]:
@@ -284,11 +315,8 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "cookies.har": cookies,
     "hosts.har": hosts,
     "attacks.har": attacks,
-    "many keys.har": many_keys,
     "many messages.har": many_messages,
     "many sessions.har": many_sessions,
-    "many fields.har": many_fields,
-    "many addresses.har": many_addresses,
 }
 
 

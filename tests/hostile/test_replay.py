@@ -13,12 +13,16 @@ from hostile.run import RAW, run
 pytestmark = pytest.mark.slow
 MEGABYTES = 300
 SECONDS = 10
-LOST = {"bomb file.har.gz": "unpacks to far more", "cut chunks.mitm": "damaged or cut", "deep har.har": "nests deeper than"}
+LOST = {
+    "bomb file.har.gz": "unpacks to far more",
+    "cut chunks.mitm": "damaged or cut",
+    "deep har.har": "nests deeper than",
+}
 """Captures that cannot be read on: the message. Of all others the sound message at the end must be found."""
 SAID = {
     "bomb gzip.mitm": "body_too_large", "bomb br.mitm": "body_too_large", "bomb zstd.mitm": "body_too_large",
     "bomb deflate.mitm": "body_too_large", "bomb nested.mitm": "body_too_large", "bomb many layers.mitm": "body_too_large",
-    "63 MB.har": "unreadable_body", "70 MB.har": "unreadable_body", "deep json.har": "unreadable_body",
+    "63 MB.har": "body_too_large", "70 MB.har": "body_too_large", "deep json.har": "unreadable_body",
     "odd json.har": "unreadable_body", "attacks.har": "blocked_send",
 }  # fmt: skip
 """The blind spot that must be on the record."""

@@ -57,7 +57,9 @@ PHONE_WORD = (
     r"(?:[_ -]?(?:number|numero|nummer|num|nr|no|e164))?s?|contact[_ -]?(?:number|no))"
 )
 PHONE_NAME = re.compile(rf"(?:.*[^a-z0-9])?{PHONE_WORD}\Z")
-NAMED = re.compile(r"(?<![\w.%\[\]-])([\w.%\[\]-]{2,}+)=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\"")
+NAMED = re.compile(
+    r"(?<![\w.%\[\]-])([\w.%\[\]-]{2,}+)=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\""
+)
 BARE_PHONE = re.compile(r"\+?[(0-9][0-9 .()/\-]{5,22}[0-9]")
 
 

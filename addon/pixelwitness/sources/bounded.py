@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from pixelwitness.sources import CaptureError
-from pixelwitness.sources.content import MAX_BODY
 
 BUFFER = 1 << 20
 MAX_DEPTH = 200
 """A recorder's call stacks nest some dozens deep."""
-MAX_STRING = MAX_BODY + 1
-"""Bytes; the rest of a longer string is left out, so that whoever reads it sees that it is too large."""
+MAX_STRING = 40 * 1024 * 1024
+"""Bytes as written; the rest of a longer string is left out, and `was_cut` says so. A parser holds it three times."""
 _OTHERS = bytes(set(range(256)) - set(b"{}[]"))
 
 
@@ -26,6 +25,12 @@ class Guarded:
         self._depth = self._length = self._at = 0
         self._in_string = False
         self._held = b""
+        self._cut = False
+
+    def was_cut(self) -> bool:
+        """Whether a string was cut since this was last asked: it is in the value that is parsed now."""
+        cut, self._cut = self._cut, False
+        return cut
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; b"" at the end."""
@@ -61,6 +66,7 @@ class Guarded:
             start += len(segment) + 1
             self._in_string = not self._in_string
         self._in_string = not self._in_string  # the last piece ends with the data, not with a quote
+        self._cut = self._cut or bool(cuts)
         for begin, end in reversed(cuts):
             data = data[:begin] + data[end:]
         return data

@@ -18,18 +18,21 @@ import ijson
 
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response
 from pixelwitness.sources import CaptureError, ReadNote
-from pixelwitness.sources.bounded import BUFFER, Guarded
+from pixelwitness.sources.bounded import BUFFER, MAX_STRING, Guarded
 from pixelwitness.sources.content import MAX_BODY, decode
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d\d:?\d\d)?$")
 MAX_HEADERS = 10_000
+TOO_LARGE = object()
+"""Instead of a text that is longer than this program reads."""
 
 
 def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | ReadNote]:
     """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it."""
     index = 0
     # A larger buffer: the parser begins a long string again with each one.
-    entries = ijson.items(Guarded(stream, name), "log.entries.item", buf_size=BUFFER)
+    guarded = Guarded(stream, name)
+    entries = ijson.items(guarded, "log.entries.item", buf_size=BUFFER)
     while True:
         try:
             entry = next(entries)
@@ -42,7 +45,18 @@ def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | Re
                 "Export it again; everything before was read",
             ) from error  # fmt: skip
         index += 1
+        if guarded.was_cut():
+            _without_the_cut(entry)
         yield from _entry(entry, client, f"entry {index}")
+
+
+def _without_the_cut(entry: Any) -> None:
+    """Marks the body that was cut on its way as one that is too large."""
+    for message, place in (("request", "postData"), ("response", "content")):
+        holder = entry.get(message) if isinstance(entry, dict) else None
+        data = holder.get(place) if isinstance(holder, dict) else None
+        if isinstance(data, dict) and isinstance(data.get("text"), str) and len(data["text"]) > MAX_STRING // 7:
+            data["text"] = TOO_LARGE
 
 
 def _entry(entry: Any, client: str, position: str) -> Iterator[Exchange | ReadNote]:
@@ -130,6 +144,8 @@ def _request_body(data: Any, headers: Headers, method: str, problems: list[str])
         if method.upper() in ("POST", "PUT", "PATCH") and sized.strip() not in ("", "0"):
             return None, "not_captured"
         return b"", "complete"
+    if data.get("text") is TOO_LARGE:
+        return None, "too_large"
     if isinstance(data.get("text"), str):
         body = _bytes(data.pop("text"), data.get("encoding"), problems)  # popped: of 64 MB one copy is enough
         encoding = next((v for k, v in headers if k.lower() == "content-encoding"), "")
@@ -173,6 +189,8 @@ def _response(entry: dict[str, Any], started: int, problems: list[str]) -> Respo
     if isinstance(content, dict) and isinstance(content.get("text"), str):
         body = _bytes(content.pop("text"), content.get("encoding"), problems)
     state: BodyState = "complete" if body is not None else "not_captured"
+    if isinstance(content, dict) and content.get("text") is TOO_LARGE:
+        state = "too_large"
     if body is not None and len(body) > MAX_BODY:
         body, state = None, "too_large"
     headers = tuple((k, v) for k, v in _headers({"headers": response.get("headers")}, problems))
