@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,47 @@ def test_a_violation_is_explained_whole(tmp_path: Path) -> None:
     text = run("explain", violation["hit_id"], "--db", db)
     assert "What would have changed the verdict" in text.output
     assert all(len(line) <= 80 for line in text.output.splitlines())
+
+
+PROPERTIES = """
+as_of: 2026-11-01
+properties:
+  onetrust-bad.example:
+    contexts: [{context: health}]
+    transfer: {sccs: false, assessment: false}
+"""
+
+
+def test_what_would_change_starts_from_the_verdict_that_was_given(tmp_path: Path) -> None:
+    db, said = tmp_path / "a.db", tmp_path / "properties.yaml"
+    said.write_text(PROPERTIES)
+    assert run("replay", BAD, "--db", db, "--properties", said).exit_code == 0
+    told = 0
+    for hit in rows(db, "hits", "id"):
+        given = json.loads(hit["verdicts"])
+        found = json.loads(run("explain", hit["id"], "--db", db, "--json").output)
+        for regime, was in re.findall(r"([\w-]+): \w+ instead of (\w+)", "; ".join(found["what_if"])):
+            assert given[regime] == was
+            told += 1
+        assert not any("By the rules of now" in note for note in found["notes"])
+    assert told
+
+
+def test_a_ledger_of_proposed_regimes_and_a_property_file_stays_sound_whatever_is_done_to_it(tmp_path: Path) -> None:
+    db, said = tmp_path / "a.db", tmp_path / "properties.yaml"
+    said.write_text(PROPERTIES)
+    replayed = ["replay", BAD, "--db", db, "--properties", said, "--regime", "auto", "--regime", "us-co"]
+    assert run(*replayed).exit_code == 0
+    (before,) = {(r["regimes"], r["proposed"]) for r in rows(db, "runs", "id")}
+    assert "by default" in before[1]
+    at = rows(db, "hits", "occurred_at")[-1]["occurred_at"]
+    for step in (["mark", "clicked reject", "--db", db, "--at", at], ["rejudge", db], replayed):
+        assert run(*step).exit_code == 0
+        assert run("verify", db).exit_code == 0
+        assert {(r["regimes"], r["proposed"]) for r in rows(db, "runs", "id")} == {before}
+    assert run("rejudge", db, "--regime", "eu").exit_code == 0
+    assert run("verify", db).exit_code == 0
+    assert {r["proposed"] for r in rows(db, "runs", "id")} == {"{}"}
 
 
 def test_an_absence_that_decided_is_named(tmp_path: Path) -> None:

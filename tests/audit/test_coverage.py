@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
@@ -79,6 +80,35 @@ def test_a_view_under_gpc_counts_in_its_state_and_in_gpc() -> None:
     assert row([QUIET], "gpc", "us-ca").result == "not_tested"
 
 
+GERMAN = "CookieConsent=" + quote(
+    "{stamp:'x',necessary:true,preferences:false,statistics:false,marketing:false,method:'explicit',ver:1,"
+    f"utc:{START - 5000},region:'de'}}"
+)
+
+
+def test_silence_before_a_visitor_of_another_law_passes_only_where_that_law_was_asked_for() -> None:
+    visit = observe([page(0, cookie=GERMAN)])
+
+    def denied(*named: str) -> dict[str, Coverage]:
+        made = judge(visit, [BOOK.regimes["eu"], BOOK.regimes["us-ca"]], BOOK, named).coverage
+        return {c.regime: c for c in made if c.state == "denied"}
+
+    said = denied()
+    assert (said["eu"].result, said["us-ca"].result, said["us-ca"].page_views) == ("pass", "unverified", 1)
+    assert "does not apply to the visitor" in said["us-ca"].note
+    assert denied("us-ca")["us-ca"].result == "pass"
+
+
+def test_silence_before_a_law_was_in_force_is_no_pass_under_it() -> None:
+    years = 7 * 365 * 86_400_000
+    visit = [replace(page(0, cookie=onetrust(False, at=-years - 5000)), started_at=START - years)]
+    assert row(visit, "denied", "eu").result == "pass"
+    early = row(visit, "denied", "us-ca")
+    assert (early.result, early.note) == ("unverified", "not in force on that day; no_control")
+    later = row([*visit, page(0, SHOP + "now", cookie=NO)], "denied", "us-ca")
+    assert (later.result, later.note) == ("pass", "1 page view, nothing sent; no_control")
+
+
 def bare(at: int) -> Exchange:
     """A request for the loader that names no page."""
     return Exchange("c", START + at, "GET", f"https://analytics.tiktok.com/i18n/pixel/events.js?sdkid={PIXEL}", (), b"")
@@ -97,7 +127,7 @@ def test_a_send_that_cannot_be_placed_keeps_silence_from_passing() -> None:
         (BlindSpot(client="c", host="analytics.tiktok.com", kind="tls_refused"), "unverified"),
         (BlindSpot(client="c", host="metrics.shop.example", kind="tls_refused"), "unverified"),
         (BlindSpot(client="c", host="api.other.example", kind="tls_refused"), "pass"),
-        (BlindSpot(client="c", host="www.tiktok.com", kind="tls_refused"), "pass"),
+        (BlindSpot(client="c", host="www.tiktok.com", kind="tls_refused"), "unverified"),
         (BlindSpot(client="d", host="metrics.other.example", kind="tls_refused"), "pass"),
         (BlindSpot(client="capture", kind="capture_damaged"), "unverified"),
         (BlindSpot(client=None, kind="addon_fault"), "unverified"),

@@ -11,14 +11,22 @@ from pixelwitness.observations import TIERS, Tier
 
 NO_PAGE = 204, 205
 NOT_MODIFIED = 304
+NOT_THEIRS = "the traffic suggests that this regime does not apply to the visitor"
+NOT_YET = "not in force on that day"
 
 
 @dataclass(frozen=True)
 class SeenView:
-    """A page view of a property, with its consent state and whether GPC was on."""
+    """A page view of a property, with its consent state and whether GPC was on.
+
+    `muted` are the regimes that the traffic suggests do not apply to this visitor, and nobody asked for: a site may
+    treat those visitors otherwise. `early` are those that were not in force on that day.
+    """
 
     property: str
     states: frozenset[CoverageState]
+    muted: frozenset[str] = frozenset()
+    early: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,12 +92,18 @@ def coverage(
 def _row(
     prop: str, regime: str, state: CoverageState, views: list[SeenView], hits: list[SeenHit], unseen: Unseen
 ) -> Coverage:
-    seen = sum(1 for v in views if state in v.states)
+    own_views = [v for v in views if state in v.states]
+    seen = len(own_views)
+    telling = sum(1 for v in own_views if regime not in v.muted | v.early)
     here = [h for h in hits if state in h.states]
     perhaps = [h for h in hits if state in h.maybe]
     elsewhere = [h for h in hits if h.states and state not in h.states]
     blocked = unseen.blocked[prop, state]
     because = _because(here, perhaps, blocked, seen, unseen.unplaced[regime, prop], unseen.doubts.get(prop, ()))
+    if seen and not telling:
+        muted, early = (any(regime in v.muted for v in own_views), any(regime in v.early for v in own_views))
+        said = [NOT_THEIRS] * muted + [NOT_YET] * early
+        because = list(dict.fromkeys([*because, *said]))
     result: CoverageResult
     if any(h.fails for h in here):
         result = "fail"
@@ -98,7 +112,7 @@ def _row(
         because = ["no page view was seen in this state", *because]
     else:
         result = "unverified" if because else "pass"
-    notes = [_passed(seen, here, elsewhere)] if result == "pass" else because
+    notes = [_passed(telling, here, elsewhere)] if result == "pass" else because
     if result == "pass" and state == "withdrawn" and (around := sum(1 for h in hits if h.around)):
         notes.append(f"{around} sends at the very moment of the choice are left open")
     if not elsewhere:
@@ -124,9 +138,9 @@ def _because(
     if open_ones := sum(1 for h in here if h.word == "unverified"):
         words.append(f"{open_ones} sends could not be verified")
     if any(h.word == "violation" and h.muted for h in here):
-        words.append("the traffic suggests that this regime does not apply to the visitor")
+        words.append(NOT_THEIRS)
     if any(h.word == "not_applicable" for h in here):
-        words.append("not in force on that day")
+        words.append(NOT_YET)
     if perhaps:
         words.append(f"{len(perhaps)} sends may belong here: the state was not certain")
     if blocked:

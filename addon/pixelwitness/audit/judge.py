@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pixelwitness.audit.consent import ConsentAt, ConsentTimeline
+from pixelwitness.audit.consent import ConsentAt
 from pixelwitness.audit.copies import first_party_copies, repetitions
 from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
 from pixelwitness.audit.doubts import doubts_of
+from pixelwitness.audit.known import NO_SITE, Known
 from pixelwitness.audit.model import (
     Applicability,
     Confidence,
@@ -26,14 +27,14 @@ from pixelwitness.audit.model import (
     Violation,
 )
 from pixelwitness.audit.notices import SiteNotices
-from pixelwitness.audit.optouts import OptOutsAt, OptOutTimeline
+from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.pixels import notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
 from pixelwitness.audit.session import Placed, Session, blocked_sends, sessions_of
-from pixelwitness.audit.sites import STATEMENT, Site, disclosed, sites_of
+from pixelwitness.audit.sites import STATEMENT, Site, sites_of
 from pixelwitness.audit.timeline import CHOICES
-from pixelwitness.audit.verdict import decide, tier_of
+from pixelwitness.audit.verdict import applies_on, decide, tier_of
 from pixelwitness.audit.violations import Case, Weight, mitigations, violations_of
 from pixelwitness.audit.words import reason, what
 from pixelwitness.observations import BlindSpot, PageView, State
@@ -42,7 +43,6 @@ from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 
 NOTHING_KNOWN = ConsentAt(frozenset(CHOICES), ("no_page",), store=True)
-NO_SITE = Site()
 
 
 @dataclass
@@ -131,16 +131,13 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
 
 
 def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
-    consent = ConsentTimeline(session, court.book)
-    opt_outs = OptOutTimeline(session, court.book.judging)
+    known = Known(session, court.book, court.sites.get(session.property, NO_SITE))
+    consent, opt_outs = known.consent, known.opt_outs
     weights = court.weights(session)
-    site = court.sites.get(session.property, NO_SITE)
     for view in session.page_views:
-        _judge_view(view, session, consent, opt_outs, notes)
+        _judge_view(view, session, known, weights, notes)
     for hit, place in session.hits:
-        at = consent.at(hit.occurred_at, host_of(place.page), hit.event_time)
-        out = opt_outs.at_hit(hit, place.page)
-        said = site.at(hit.occurred_at, disclosed(hit))
+        at, out, said = known.at_hit(hit, place)
         case = Case(hit, place, at, out, court.copies.get(hit.id), _confidence(place, at), said)
         _judge_hit(case, session, court, weights, notes)
     for spot in session.blocked:
@@ -156,13 +153,15 @@ def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
 
 
 def _judge_view(
-    view: PageView, session: Session, consent: ConsentTimeline, opt_outs: OptOutTimeline, notes: _Notes
-) -> None:
-    at = consent.at(view.at, view.host)
-    gpc = "gpc" in opt_outs.at_view(view).in_force
+    view: PageView, session: Session, known: Known, weights: Mapping[str, Weight], notes: _Notes
+) -> None:  # fmt: skip
+    at = known.consent.at(view.at, view.host)
+    gpc = "gpc" in known.opt_outs.at_view(view).in_force
     notes.page_states[view.id] = {"property": session.property, "consent_state": at.state, "gpc": gpc}
     if is_view(view.status, prerender=view.prerender) and view.is_page:
-        notes.seen_views.append(SeenView(session.property, _coverage_states(at, gpc)))
+        muted = frozenset(r for r, weight in weights.items() if weight.muted)
+        early = frozenset(r for r, weight in weights.items() if not applies_on(weight.regime, view.at))
+        notes.seen_views.append(SeenView(session.property, _coverage_states(at, gpc), muted, early))
 
 
 def _judge_hit(

@@ -47,12 +47,21 @@ def cookies_in(hit: Hit) -> tuple[Identifier, ...]:
     return tuple(i for i in hit.identifiers if i.field.startswith("cookie."))
 
 
+def applies_on(regime: Regime, at: int) -> Period | None:
+    """The period of a regime that was in force at a moment (milliseconds)."""
+    return in_force(regime.periods, _day(at))
+
+
+def _day(at: int) -> date:
+    return datetime.fromtimestamp(at / 1000, UTC).date()
+
+
 def decide(
     regime: Regime, hit: Hit, consent: ConsentAt, opt_outs: OptOutsAt, site: SiteAt = NOTHING_SAID
 ) -> Decision:  # fmt: skip
     """The verdict of a hit under a regime (DESIGN 5.5)."""
-    day = datetime.fromtimestamp(hit.occurred_at / 1000, UTC).date()
-    period = in_force(regime.periods, day)
+    day = _day(hit.occurred_at)
+    period = applies_on(regime, hit.occurred_at)
     if period is None:
         return Decision("not_applicable", why="not_in_force")
     if regime.model == "opt_in":

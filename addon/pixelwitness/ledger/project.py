@@ -37,8 +37,8 @@ def project(
         "regimes": list(judgement.regimes), "named": sorted(set(named) - {AUTO}), "rules_digest": book.digest,
         "provisional": provisional,
     }  # fmt: skip
-    proposed = json.dumps(judgement.proposed, ensure_ascii=False)
     db = ledger.db
+    proposed = json.dumps(judgement.proposed or _still_proposed(ledger, recording, asked), ensure_ascii=False)
     with ledger.writing():
         revisions: list[dict[str, Any]] = []
         if log:
@@ -58,6 +58,13 @@ def project(
                 db.table(table).insert_all(rows)
         cells = [json.dumps(asked["regimes"]), json.dumps(asked["named"]), proposed, recording]
         db.execute("update runs set regimes = ?, named = ?, proposed = ? where recording = ?", cells)
+
+
+def _still_proposed(ledger: Ledger, recording: str, asked: dict[str, Any]) -> dict[str, str]:
+    """The reasons of proposals that an earlier judgement followed, of the regimes that are kept and not named now."""
+    rows = ledger.db.query("select proposed from runs where recording = ? and proposed is not null", [recording])
+    earlier: dict[str, str] = next((json.loads(r["proposed"]) for r in rows), {})
+    return {r: why for r, why in earlier.items() if r in asked["regimes"] and r not in asked["named"]}
 
 
 def projected(

@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 from pixelwitness.audit.change import describe
 from pixelwitness.audit.consent import ConsentAt, ConsentTimeline
+from pixelwitness.audit.known import NO_SITE, Known
 from pixelwitness.audit.model import Rows
-from pixelwitness.audit.optouts import OptOutsAt, OptOutTimeline
+from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.session import Session, sessions_of
+from pixelwitness.audit.sites import Site, SiteAt, sites_of
 from pixelwitness.audit.verdict import decide
 from pixelwitness.exchange import iso
 from pixelwitness.ledger.store import Ledger, LedgerError
@@ -116,9 +118,9 @@ def explain(ledger: Ledger, book: Rulebook, asked: str) -> Explanation:
     what_if: list[str] = []
     lines: list[SignalLine] = []
     if found is not None:
-        session, place = found
-        consent, opt_outs = _known(session, hit, place, book)
-        what_if = _what_if(session, hit, place, book, regimes, consent, opt_outs, signals)
+        session, place, site = found
+        what_if = _what_if(session, hit, place, book, regimes, site, signals)
+        consent, _, _ = Known(session, book, site).at_hit(hit, place)
         lines = _signal_lines(session, row, consent, hit, book)
     stated = set(json.loads(row["possible_states"] or "[]"))
     notes = []
@@ -183,25 +185,23 @@ def _find(ledger: Ledger, asked: str) -> tuple[dict[str, Any], list[str]]:
     return row, [v for h, v in hits.items() if h == chosen]
 
 
-def _session_of(hit: Hit, rows: Rows, book: Rulebook) -> tuple[Session, Place] | None:
-    for session in sessions_of(rows, book.judging).sessions.values():
+def _session_of(hit: Hit, rows: Rows, book: Rulebook) -> tuple[Session, Place, Site] | None:
+    placed = sessions_of(rows, book.judging)
+    for session in placed.sessions.values():
         for other, place in session.hits:
             if other.id == hit.id:
-                return session, place
+                sites = sites_of(rows.signals, placed.signal_properties, book.contexts)
+                return session, place, sites.get(session.property, NO_SITE)
     return None
 
 
-def _known(session: Session, hit: Hit, place: Place, book: Rulebook) -> tuple[ConsentAt, OptOutsAt]:
-    consent = ConsentTimeline(session, book).at(hit.occurred_at, host_of(place.page))
-    return consent, OptOutTimeline(session, book.judging).at_hit(hit, place.page)
-
-
 def _what_if(
-    session: Session, hit: Hit, place: Place, book: Rulebook, regimes: list[Regime], consent: ConsentAt,
-    opt_outs: OptOutsAt, signals: Mapping[str, Signal],
+    session: Session, hit: Hit, place: Place, book: Rulebook, regimes: list[Regime], site: Site,
+    signals: Mapping[str, Signal],
 ) -> list[str]:  # fmt: skip
     """Judges the hit again with one thing changed, and tells of what then has another verdict."""
-    actual = _words(regimes, hit, consent, opt_outs)
+    consent, opt_outs, said = Known(session, book, site).at_hit(hit, place)
+    actual = _words(regimes, hit, consent, opt_outs, said)
     made: list[str] = []
 
     def tell(text: str, words: dict[str, str]) -> None:
@@ -213,28 +213,30 @@ def _what_if(
         if consent.possible != {state}:
             level = consent.level if consent.level in ("vendor", "category", "advertising") else "advertising"
             certain = replace(consent, possible=frozenset({state}), withdrawn=False, level=level, reasons=())
-            tell(f"If the visitor's state were known to be {state}", _words(regimes, hit, certain, opt_outs))
+            tell(f"If the visitor's state were known to be {state}", _words(regimes, hit, certain, opt_outs, said))
     if opt_outs.in_force or opt_outs.possible or opt_outs.earlier:
-        tell("Without the opt-out", _words(regimes, hit, consent, OptOutsAt()))
+        tell("Without the opt-out", _words(regimes, hit, consent, OptOutsAt(), said))
     else:
-        tell("With Global Privacy Control on", _words(regimes, hit, consent, OptOutsAt(("gpc",))))
+        tell("With Global Privacy Control on", _words(regimes, hit, consent, OptOutsAt(("gpc",)), said))
     if hit.limited_data_use is not True:
         limited = hit.model_copy(update={"limited_data_use": True})
-        tell("With limited data use set on the event", _words(regimes, limited, consent, opt_outs))
+        tell("With limited data use set on the event", _words(regimes, limited, consent, opt_outs, said))
     for one in dict.fromkeys((*consent.signals, *opt_outs.signals)):
         without = replace(
             session,
             signals=[s for s in session.signals if s.id != one],
             marks=[m for m in session.marks if m.id != one],
         )
-        known = _known(without, hit, place, book)
+        known = Known(without, book, site).at_hit(hit, place)
         named = describe(signals[one]) if one in signals else one
         tell(f"Without the evidence '{named}'", _words(regimes, hit, *known))
     return made
 
 
-def _words(regimes: list[Regime], hit: Hit, consent: ConsentAt, opt_outs: OptOutsAt) -> dict[str, str]:
-    return {r.id: decide(r, hit, consent, opt_outs).word for r in regimes}
+def _words(
+    regimes: list[Regime], hit: Hit, consent: ConsentAt, opt_outs: OptOutsAt, said: SiteAt
+) -> dict[str, str]:  # fmt: skip
+    return {r.id: decide(r, hit, consent, opt_outs, said).word for r in regimes}
 
 
 def _signal_lines(
