@@ -109,6 +109,23 @@ def test_silence_before_a_law_was_in_force_is_no_pass_under_it() -> None:
     assert (later.result, later.note) == ("pass", "1 page view, nothing sent; no_control")
 
 
+def copy(at: int) -> Exchange:
+    """The site's own copy of the event e1."""
+    sender = (("Sec-Fetch-Site", "same-site"), ("Origin", SHOP.rstrip("/")), ("Referer", SHOP))
+    return replace(
+        hit(at, event_id="e1", host="t.shop.example"), headers=(*sender, ("Content-Type", "application/json"))
+    )
+
+
+def test_a_copy_that_left_after_the_withdrawal_keeps_silence_from_passing() -> None:
+    refused = page(6000, SHOP + "w", cookie=onetrust(False, at=4000))
+    visit = [page(0, cookie=onetrust(True, at=-5000)), hit(1000, event_id="e1"), refused, copy(9500)]
+    withdrawn = row(visit, "withdrawn")
+    assert (withdrawn.result, withdrawn.hits) == ("unverified", {})
+    assert row([*visit[:3], copy(1100)], "withdrawn").result == "pass"
+    assert row(visit, "granted").result == "pass"
+
+
 def bare(at: int) -> Exchange:
     """A request for the loader that names no page."""
     return Exchange("c", START + at, "GET", f"https://analytics.tiktok.com/i18n/pixel/events.js?sdkid={PIXEL}", (), b"")

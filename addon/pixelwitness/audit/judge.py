@@ -34,7 +34,7 @@ from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
 from pixelwitness.audit.session import Placed, Session, blocked_sends, sessions_of
 from pixelwitness.audit.sites import STATEMENT, Site, sites_of
 from pixelwitness.audit.timeline import CHOICES
-from pixelwitness.audit.verdict import applies_on, decide, tier_of
+from pixelwitness.audit.verdict import Decision, applies_on, decide, tier_of
 from pixelwitness.audit.violations import Case, Weight, mitigations, violations_of
 from pixelwitness.audit.words import reason, what
 from pixelwitness.observations import BlindSpot, PageView, State
@@ -55,6 +55,7 @@ class _Notes:
     seen_hits: list[SeenHit] = field(default_factory=list)
     seen_views: list[SeenView] = field(default_factory=list)
     blocked: Counter[tuple[str, CoverageState]] = field(default_factory=Counter)
+    copies: list[tuple[Case, dict[str, Decision]]] = field(default_factory=list)
     unplaced: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By regime and client: sends that could not be placed and would not be compliant."""
     blind_spots: dict[tuple[str | None, str | None, str, str], BlindSpot] = field(default_factory=dict)
@@ -115,6 +116,7 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
         notes.spot(None, "no_page", what(hit), hit.occurred_at, hit.client)
         out = OptOutsAt(("gpc",) if hit.gpc else ())
         _judge_hit(Case(hit, place, NOTHING_KNOWN, out, None, "low"), None, court, court.weights(None), notes)
+    _weigh_copies(notes)
     records = pixel_records(rows.hits, rows.settings, {v.hit_id: v.property for v in notes.verdicts}, book)
     return Judgement(
         verdicts=tuple(notes.verdicts),
@@ -195,6 +197,7 @@ def _judge_hit(
     judged = [(r, decisions[r.id], weights[r.id].muted) for r in court.regimes]
     notes.site_notices.see(case, court.sites.get(case.place.property or "", NO_SITE), judged, names)
     if case.copy_of is not None:
+        notes.copies.append((case, decisions))
         return  # counted with the send that it repeats
     gpc = "gpc" in case.opt_outs.in_force
     for regime in court.regimes:
@@ -219,6 +222,19 @@ def _spots(case: Case, session: Session | None, names: dict[str, str], notes: _N
         notes.spot(session, "signal_conflict", system, hit.occurred_at)
     if case.place.attribution == "latest_document":
         notes.spot(session, "attribution_by_time", hit.host, hit.occurred_at)
+
+
+def _weigh_copies(notes: _Notes) -> None:
+    """A copy is one send with its original. Where it left at a moment that has another verdict (the visitor refused in
+    between), that moment is no all-clear, and no violation: the event itself was from before."""
+    words = {v.hit_id: v.verdicts for v in notes.verdicts}
+    for case, decisions in notes.copies:
+        states = _possible_states(case.consent, "gpc" in case.opt_outs.in_force)
+        for regime, decision in decisions.items():
+            worse = decision.word in ("violation", "unverified")
+            if case.place.property is not None and worse and decision.word != words[case.copy_of or ""][regime]:
+                prop, tier = case.place.property, tier_of(case.hit)
+                notes.seen_hits.append(SeenHit(prop, regime, tier, frozenset(), states, decision.word, fails=False))
 
 
 def _seen_hit(case: Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails: bool, muted: bool) -> SeenHit:
