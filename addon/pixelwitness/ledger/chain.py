@@ -31,6 +31,7 @@ DOCUMENTS = frozenset(
 )
 """Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""
 TEXTS = frozenset({"request_line", "status_line"})
+PACKED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SMALL = 4096
 """Bytes that fit into a window of 12 bits."""
 MAX_PART = 128 * 1024 * 1024
@@ -79,7 +80,7 @@ def document(name: str, stored: bytes) -> Any:
 
 def packed_json(value: Any) -> bytes:
     """A document as it is stored: in one way only, so that not a byte of it can be changed."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return PACKED(value).encode("utf-8", "surrogatepass")
 
 
 def packed(data: bytes) -> bytes:

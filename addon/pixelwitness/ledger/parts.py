@@ -130,7 +130,7 @@ def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
         known = of_exchange(exchange, keep, how.people)
     original = json.loads(record.observed.model_dump_json(exclude_defaults=True))
     said = _observed(original, "", known, lambda c: client_as(c, how, leaf))
-    yield part("observed", packed_json(original), packed_json(said), leaf, said)
+    yield _document("observed", original, said, leaf)
     if record.counts is not None:
         yield fact("counts", record.counts, leaf)
     if exchange is None:
@@ -187,7 +187,13 @@ def _headers(
     name: str, headers: Headers, keep: Collection[str], how: Storing, known: Known, leaf: LeafOf
 ) -> Part:  # fmt: skip
     masked = mask_headers(headers, keep, plain=how.keep_plaintext, known=known)
-    return part(name, packed_json(headers), packed_json(masked), leaf, masked)
+    return _document(name, headers, masked, leaf)
+
+
+def _document(name: str, original: Any, said: Any, leaf: LeafOf) -> Part:
+    """A part that is JSON. Masking puts texts in the place of values, so that what is equal is the same to the byte."""
+    packed = packed_json(original)
+    return part(name, packed, packed if said == original else packed_json(said), leaf, said)
 
 
 def _body(name: str, body: bytes, how: Storing, known: Known, leaf: LeafOf) -> Part:

@@ -55,7 +55,7 @@ def project(
             db.execute(f"delete from {table} where recording = ?", [recording])  # noqa: S608  fixed names
         for table, rows in tables.items():
             if rows:
-                db.table(table).insert_all(rows)
+                ledger.insert(table, rows)
         cells = [json.dumps(asked["regimes"]), json.dumps(asked["named"]), proposed, recording]
         db.execute("update runs set regimes = ?, named = ?, proposed = ? where recording = ?", cells)
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Ledger:
                 "named": "[]", "finished_at": None, "chain_head": GENESIS, "observations": 0, "complete": 0, "note": "",
                 "secret": secret,
             }  # fmt: skip
-            self._insert("runs", [row])
+            self.insert("runs", [row])
             part = fact("run", {**facts, "after": after}, self.leaf)
             self._append(run_id, [_New("run", run_id, info.started_at, (part,))])
         return Run(run_id, False)
@@ -221,14 +222,15 @@ class Ledger:
             rows.append({**_cells(row), "prev_hash": prev, "hash": head})
             parts += [{"run_id": run_id, "seq": seq, **_cells(p)} for p in one.parts]
             prev = head
-        self._insert("observations", rows)
-        self._insert("observation_parts", parts)
+        self.insert("observations", rows)
+        self.insert("observation_parts", parts)
         self.db.execute("update runs set chain_head = ?, observations = ? where id = ?", [prev, seq, run_id])
 
-    def _insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    def insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Adds rows, all with the same columns, to a table; inside a transaction."""
         columns = list(rows[0])
         query = f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608  fixed names
-        self.db.conn.executemany(query, [tuple(r.values()) for r in rows])
+        self.db.conn.executemany(query, map(itemgetter(*columns), rows))
 
     def _known(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Which of some observations are in the ledger, and in which run."""

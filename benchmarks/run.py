@@ -1,0 +1,166 @@
+"""Measures the program beside its references: `uv run python benchmarks/run.py [--small] [--pairs N] [--exchanges N]`.
+
+Inputs are made anew in a temporary folder. Each figure is CPU time (user and system) of a process of its own, ours and
+the reference's in turn, so that a busy machine slows both; printed are the median of the ratios of all pairs and an
+interval that holds the true median with at least 95 % (from 6 pairs on; below that the smallest and the largest).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+
+import traffic
+
+OWN_HAR = """
+import sys, time
+from pathlib import Path
+from pixelwitness.sources.files import read_capture
+import pixelwitness.sources.har
+start = time.process_time()
+count = sum(1 for item in read_capture(Path(sys.argv[1]), client="capture"))
+print(time.process_time() - start)
+"""
+JSON_LOAD = """
+import json, sys, time
+start = time.process_time()
+with open(sys.argv[1], "rb") as stream:
+    json.load(stream)
+print(time.process_time() - start)
+"""
+MITM_HAR = """
+import sys, time
+from mitmproxy.io import FlowReader
+start = time.process_time()
+with open(sys.argv[1], "rb") as stream:
+    count = sum(1 for flow in FlowReader(stream).stream())
+print(time.process_time() - start)
+"""
+REPLAY = """
+import sys, time
+from pixelwitness.cli import main
+start = time.process_time()
+sys.argv = ["pixelwitness", "replay", sys.argv[1], "--db", sys.argv[2], "--json"]
+main()
+print(time.process_time() - start)
+"""
+MITMDUMP = """
+import sys, time
+start = time.process_time()
+from mitmproxy.tools.main import mitmdump
+mitmdump(["-nr", sys.argv[1], "-q", "--set", "confdir=" + sys.argv[2]])
+print(time.process_time() - start)
+"""
+HELP = "import sys; from pixelwitness.cli import main; sys.argv = ['pixelwitness', '--help']; main()"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One ratio: what of ours over which reference, and at most how much the project aims at."""
+
+    name: str
+    own: Callable[[], float]
+    reference: Callable[[], float]
+    aim: float
+    per: int
+    """Exchanges in each measurement."""
+
+
+def said(code: str, *arguments: str) -> float:
+    """CPU seconds that a child says its work took, without the interpreter's start."""
+    command = [sys.executable, "-c", code, *arguments]
+    out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=3600).stdout
+    return float(out.strip().splitlines()[-1])
+
+
+def whole(code: str) -> float:
+    """Seconds of a whole process, its start included."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=600)
+    return time.perf_counter() - start
+
+
+def figures(folder: Path, exchanges: int) -> list[Figure]:
+    """Everything that is measured, with its inputs written to a folder."""
+    har, flows = folder / "traffic.har", folder / "traffic.mitm"
+    traffic.write_har(har, exchanges)
+    traffic.write_flows(flows, exchanges)
+
+    def replay(capture: Path) -> float:
+        for old in folder.glob("audit.db*"):
+            old.unlink()
+        return said(REPLAY, str(capture), str(folder / "audit.db"))
+
+    def read() -> float:
+        return said(OWN_HAR, str(har))
+
+    def load() -> float:
+        return said(JSON_LOAD, str(har))
+
+    n = exchanges
+    return [
+        Figure("HAR: reader / json.load", read, load, 1, n),
+        Figure("HAR: reader / mitmproxy's", read, lambda: said(MITM_HAR, str(har)), 1 / 8, n),
+        Figure("HAR: replay / json.load", lambda: replay(har), load, 1.25, n),
+        Figure("flows: replay / mitmdump -nr", lambda: replay(flows), lambda: said(MITMDUMP, str(flows), str(folder)),
+               1 / 5, n),
+        Figure("start: --help / python -c pass", lambda: whole(HELP), lambda: whole("pass"), 8, 1),
+    ]  # fmt: skip
+
+
+def interval(ratios: Sequence[float]) -> tuple[float, float]:
+    """Order statistics that hold the median with at least 95 %; of fewer than 6 values the outermost."""
+    ordered, n, left_out, chance = sorted(ratios), len(ratios), 0, 0.0
+    while (chance + comb(n, left_out)) / 2**n <= 0.025:
+        chance += comb(n, left_out)
+        left_out += 1
+    at = max(left_out - 1, 0)
+    return ordered[at], ordered[n - 1 - at]
+
+
+def measure(figure: Figure, pairs: int) -> str:
+    """One row of the table."""
+    own, reference = [], []
+    for pair in range(pairs):
+        # Which goes first changes: neither always finds the files in the system's cache.
+        for which in (0, 1) if pair % 2 else (1, 0):
+            if which:
+                own.append(figure.own())
+            else:
+                reference.append(figure.reference())
+    ratios = [o / r for o, r in zip(own, reference, strict=True)]
+    low, high = interval(ratios)
+    each = [1000 * statistics.median(times) / figure.per for times in (own, reference)]
+    unit = "ms an exchange" if figure.per > 1 else "ms"
+    return (
+        f"| {figure.name} | {statistics.median(ratios):.2f} | {low:.2f} to {high:.2f} | {figure.aim:.2f} "
+        f"| {each[0]:.3f} and {each[1]:.3f} {unit} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--small", action="store_true", help="1,000 exchanges, 5 pairs: a minute or two")
+    parser.add_argument("--exchanges", type=int, help="how many (20,000; the whole of it also with 200,000)")
+    parser.add_argument("--pairs", type=int, help="how many of each figure (10)")
+    asked = parser.parse_args()
+    exchanges = asked.exchanges or (1000 if asked.small else 20_000)
+    pairs = asked.pairs or (5 if asked.small else 10)
+    print(f"{exchanges} exchanges, 1 in 5 to TikTok; {pairs} pairs; Python {platform.python_version()}\n")
+    print("| figure | ratio | interval | aim at most | ours and the reference |\n|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="pixelwitness-benchmarks-") as folder:
+        for figure in figures(Path(folder), exchanges):
+            print(measure(figure, pairs), flush=True)
+
+
+if __name__ == "__main__":
+    main()
