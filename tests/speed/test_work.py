@@ -39,7 +39,7 @@ COUNTED: dict[str, tuple[Any, str]] = {
 }
 CACHES = (
     mask._cached, mask._replaced, mask._remembered, mask._cookies_again, decode._remembered, cookies._read_header,
-    cookies._is_claimed, plaintext._remembered, layers._holds_nothing, commit.keyed, commit.committed,
+    cookies._read_jar, plaintext._remembered, layers._holds_nothing, commit.keyed, commit.committed,
 )  # fmt: skip
 
 
