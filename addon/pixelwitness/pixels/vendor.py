@@ -22,6 +22,9 @@ from pixelwitness.rulebook.pixels import (
     UrlIdentifier,
 )
 
+MAX_TEMPLATE = 200
+"""Characters of a template that was not filled in; what is longer is looked at as a value."""
+
 
 @dataclass(frozen=True)
 class Placeholders:
@@ -29,21 +32,42 @@ class Placeholders:
 
     texts: frozenset[str]
     digests: frozenset[bytes]
+    names: frozenset[str]
+    """Those of the texts that are people's names as well: in a field for a name they stand for somebody."""
+    name_digests: frozenset[bytes]
     shape: re.Pattern[str] | None
 
-    def is_text(self, value: str) -> bool:
+    def is_text(self, value: str, *, is_name: bool = False) -> bool:
         """Whether a clear text says nothing about anybody."""
-        return value.lower() in self.texts or (self.shape is not None and self.shape.fullmatch(value) is not None)
+        if value.lower() in self.texts:
+            return not (is_name and value.lower() in self.names)
+        short = len(value) <= MAX_TEMPLATE
+        return short and self.shape is not None and self.shape.fullmatch(value) is not None
+
+    def is_digest(self, digest: bytes, *, is_name: bool = False) -> bool:
+        """Whether a digest is that of a text that says nothing about anybody."""
+        return digest in self.digests and not (is_name and digest in self.name_digests)
 
 
 def _placeholders(files: list[PixelRule]) -> Placeholders:
     texts = {t for p in files for t in (*p.placeholders.values(), *p.placeholder_texts)}
-    spelt = {s for t in texts for s in (t, t.lower(), t.upper(), t.capitalize())}
-    hashed = {algorithm(s.encode()) for s in spelt for algorithm in ALGORITHMS.values()}
+    hashed = _digests(texts)
     shape = next((p.placeholder_pattern for p in files if p.placeholder_pattern), None)
     listed = {bytes.fromhex(digest) for p in files for digest in p.placeholders}
     lower = frozenset(text.lower() for text in texts)
-    return Placeholders(lower, frozenset(hashed | listed), re.compile(shape) if shape else None)
+    names = {n.lower() for p in files for n in p.names_too}
+    return Placeholders(
+        lower,
+        frozenset(hashed | listed),
+        frozenset(names),
+        frozenset(_digests(names)),
+        re.compile(shape) if shape else None,
+    )
+
+
+def _digests(texts: set[str]) -> set[bytes]:
+    spelt = {s for t in texts for s in (t, t.lower(), t.upper(), t.capitalize())}
+    return {algorithm(s.encode()) for s in spelt for algorithm in ALGORITHMS.values()}
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,8 @@ class PixelRule(SourcedRule):
     """Hashes that stand for nothing, with the text that they are of: the vendor's client's own list."""
     placeholder_texts: tuple[str, ...] = ()
     """Further texts that stand for nothing, in clear (whatever their case) and hashed."""
+    names_too: tuple[str, ...] = ()
+    """Those of them that people are called: in a field for a name they are taken for one."""
     placeholder_pattern: str | None = None
     """Shapes of such texts: templates that were not filled in."""
     person_objects: tuple[str, ...] = ()

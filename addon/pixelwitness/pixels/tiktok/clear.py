@@ -124,7 +124,7 @@ def _personas(scan: _Scan, path: str, text: str, layers: tuple[str, ...], vendor
         _note_control(scan, path, match)
         if not match.control:
             value = text[start:end]
-            form = form_of(value, vendor.placeholders, hashed=True)
+            form = form_of(value, vendor.placeholders, hashed=True, name=match.attribute)
             scan.hashed.setdefault((path, match.attribute), _elsewhere(path, match, form, value, vendor))
 
 
@@ -135,7 +135,7 @@ def _named_hashes(scan: _Scan, path: str, text: str, vendor: Vendor) -> None:
     for where, value in found:
         named = NAMED_HASH.search(where.lower())
         digest = digest_of(value) if named else None
-        if named is None or digest is None or digest in vendor.placeholders.digests:
+        if named is None or digest is None or vendor.placeholders.is_digest(digest):
             continue
         name = "phone_number" if named[1] in PHONE_NAMES else "email"
         if not any(where == k[0] or path == k[0] for k in scan.hashed):

@@ -13,7 +13,7 @@ from pixelwitness.identity import plaintext
 from pixelwitness.identity.people import Match, People, digest_of, without_label
 from pixelwitness.identity.stamps import created_at
 from pixelwitness.mask import mask_text
-from pixelwitness.observations import Identifier
+from pixelwitness.observations import NOTHING, Identifier
 from pixelwitness.pixels.tiktok.paths import all_at, at_path, leaves
 from pixelwitness.pixels.vendor import Placeholders, Vendor
 
@@ -32,15 +32,20 @@ OPEN = ("manual", "automatic", "event_builder")
 """Collected so, a value that is no hash is a word in clear; else it is an opaque id."""
 SCRAMBLED = "SHA-256"
 MAX_UNKNOWN = 50
+ATTRIBUTES = {"phone_number": "phone"}
+"""What a persona calls the value of a field, where it is not the field's own name."""
 
 
-def form_of(value: str, nothing: Placeholders, *, hashed: bool, name: str = "") -> str:
-    """How a value is written. In a field that is meant for hashes everything else is clear text or malformed."""
+def form_of(value: str, nothing: Placeholders, *, hashed: bool, name: str = "", owned: bool = False) -> str:
+    """How a value is written. In a field that is meant for hashes everything else is clear text or malformed.
+
+    `owned`: it is a test persona's own value for this field, and so no placeholder, whatever it looks like.
+    """
     text = without_label(value)
     digest = digest_of(text)
-    if digest is not None and digest in nothing.digests:
+    if not owned and digest is not None and nothing.is_digest(digest, is_name=name in WORDS):
         return "placeholder_hash"
-    if nothing.is_text(text):
+    if not owned and nothing.is_text(text, is_name=name in WORDS) and not plaintext.find(text, ""):
         return "placeholder"
     for form, shape in SHAPES:
         if shape.fullmatch(text):
@@ -67,9 +72,11 @@ def identifiers(message: Any, vendor: Vendor, people: People) -> Iterator[Identi
     """Every identity field of a message that holds something; then those that no rule knows."""
     for rule in vendor.identity:
         for text in _texts(all_at(message, rule.path)):
-            form = form_of(text, vendor.placeholders, hashed=rule.hashed, name=rule.name)
+            match = people.whose(text)
+            owned = _owned(match, rule.name)
+            form = form_of(text, vendor.placeholders, hashed=rule.hashed, name=rule.name, owned=owned)
             clear = form == "plaintext" and rule.hashed
-            said = attributed(people.whose(text), vendor, form)
+            said = {} if form in NOTHING else attributed(match, vendor, form)
             if rule.collected == "suggested":
                 said.pop("follows_rule", None)  # the vendor's client made it: no rule of the site's to follow
             yield Identifier(
@@ -83,6 +90,11 @@ def identifiers(message: Any, vendor: Vendor, people: People) -> Iterator[Identi
                 **said,
             )
     yield from islice(_unknown(message, vendor, people), MAX_UNKNOWN)
+
+
+def _owned(match: Match | None, name: str) -> bool:
+    """Whether it is a test persona's value of this very field: 'null' as an e-mail is nobody's."""
+    return match is not None and not match.control and match.attribute == ATTRIBUTES.get(name, name)
 
 
 def _texts(values: Iterable[Any]) -> Iterator[str]:

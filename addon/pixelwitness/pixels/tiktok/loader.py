@@ -41,7 +41,10 @@ def settings(hit: Hit, body: bytes, vendor: Vendor) -> tuple[PixelSettings, ...]
     codes = [v for v in _values(script, keys.code) if isinstance(v, str) and v] or list(hit.pixel_codes[:1])
     if not codes or (manual is None and automatic is None and not _knows(script, keys.first_party_cookies)):
         return ()
-    cookies = _first(script, keys.first_party_cookies, bool)
+    codes = list(dict.fromkeys(codes))
+    cookies = _common(script, keys.first_party_cookies, bool, codes)
+    manual = _common(script, keys.manual_matching, dict, codes)
+    automatic = _common(script, keys.automatic_matching, dict, codes)
     return tuple(
         PixelSettings(
             id=f"{hit.exchange_id}.{code[:40]}",
@@ -60,7 +63,7 @@ def settings(hit: Hit, body: bytes, vendor: Vendor) -> tuple[PixelSettings, ...]
             plugins=tuple(sorted(str(k)[:40] for k, v in plugins.items() if v is True))[:50],
             country=country(body, vendor),
         )
-        for code in dict.fromkeys(codes)
+        for code in codes
     )
 
 
@@ -76,6 +79,17 @@ def _switched_on(fields: Any) -> tuple[str, ...] | None:
 def _first(script: str, key: str, kind: type) -> Any:
     """The first value of a name that is of a kind: the same name may stand for a flag and for an object."""
     return next((v for v in _values(script, key) if isinstance(v, kind)), None)
+
+
+def _common(script: str, key: str, kind: type, codes: list[str]) -> Any:
+    """The first value of a name that is of a kind. Where several pixels are set up, only what all of them share.
+
+    Which value is whose cannot be told from a script that is not run: a difference is "it does not say".
+    """
+    found = [v for v in _values(script, key) if isinstance(v, kind)]
+    if len(codes) > 1 and (len(found) < len(codes) or any(v != found[0] for v in found)):
+        return None
+    return found[0] if found else None
 
 
 def _values(script: str, key: str) -> list[Any]:
