@@ -189,7 +189,8 @@ def headers() -> bytes:
     )
 
 
-def cookies() -> bytes:
+def cookies(which: str) -> bytes:
+    """`answers`, `strings` or `names` of a megabyte and of odd characters, or the same as `set` by the site."""
     big = "OptanonConsent=" + "groups=C0004%3A1&" * 62_000
     names = [
         "a\x00b",
@@ -212,11 +213,11 @@ def cookies() -> bytes:
     }
     made = visit()
     made["response"] = answers
-    return har(
-        *(visit([("Cookie", v)]) for v in values),
-        *(visit([("Cookie", f"{n}=1; OptanonConsent=groups=C0004%3A0")]) for n in names),
-        made,
-    )
+    if which == "set":
+        return har(made)
+    if which in ("answers", "strings"):
+        return har(*(visit([("Cookie", v)]) for v in (values[:2] if which == "answers" else values[2:])))
+    return har(*(visit([("Cookie", f"{n}=1; OptanonConsent=groups=C0004%3A0")]) for n in names))
 
 
 def hosts() -> bytes:
@@ -269,7 +270,7 @@ def many_messages() -> bytes:
 
 def many_sessions() -> bytes:
     whole = body("Pageview")
-    whole["context"]["sessions"] = [{"pixel_code": f"C{i}"} for i in range(50_000)]
+    whole["context"]["sessions"] = [{"pixel_code": f"C{i}"} for i in range(20_000)]
     return har(entry(text=json.dumps(whole)))
 
 
@@ -312,7 +313,7 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "deep consent.har": deep_consent,
     "odd json.har": odd_json,
     "headers.mitm": headers,
-    "cookies.har": cookies,
+    **{f"cookies {w}.har": lambda w=w: cookies(w) for w in ("answers", "strings", "names", "set")},
     "hosts.har": hosts,
     "attacks.har": attacks,
     "many messages.har": many_messages,
