@@ -85,7 +85,7 @@ def test_anything_can_be_pasted(text: str) -> None:
 
 
 def test_a_megabyte_of_anything_takes_no_time() -> None:
-    start = time.monotonic()
+    start = time.process_time()  # not the clock on the wall: other work on the machine is none of ours
     for text in ("%25" * 300_000, "a=1; " * 150_000, "[" * 500_000, "C" * 900_000, "2~" + "1." * 300_000):
         assert list(lines(explain(text, BOOK), BOOK))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
