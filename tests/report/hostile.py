@@ -14,7 +14,7 @@ KEPT = {
     "id", "recording", "run_id", "hit_id", "exchange_id", "kind", "tier", "rule", "severity", "regime", "regimes",
     "named", "state", "result", "hits", "verdicts", "consent_state", "applicability", "started_at", "finished_at",
     "occurred_at", "viewed_at", "observed_at", "effective_at", "first_at", "last_at", "first_seen", "last_seen",
-    "created_at", "noticed_at", "chain_head", "inputs", "options", "possible_states", "seq", "signals",
+    "created_at", "noticed_at", "chain_head", "inputs", "options", "proposed", "possible_states", "seq", "signals",
 }  # fmt: skip
 LISTS = {
     "pixel_codes", "opt_outs", "sent", "mitigations", "collected", "plaintext", "redactions", "set_aside",
