@@ -74,14 +74,17 @@ def test_a_held_ledger_is_said_and_nothing_is_lost(tmp_path: Path, monkeypatch: 
 
 
 def test_a_live_run_waits_for_a_held_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mitmproxy.test import taddons
+
+    from pixelwitness.proxy.addon import PixelWitness
     from pixelwitness.proxy.recorder import Recorder
-    from pixelwitness.run import Lens
+    from pixelwitness.proxy.settings import read
 
     monkeypatch.setattr(opening, "WAIT_SECONDS", 0.2)
     told: list[str] = []
-    recorder = Recorder(
-        tmp_path / "a.db", [BOOK.regimes["eu"]], Lens(BOOK), {}, keep_plaintext=False, on_fault=told.append
-    )
+    with taddons.context(PixelWitness()) as context:
+        context.options.update(pixelwitness_db=str(tmp_path / "a.db"))
+        recorder = Recorder(read(context.options), on_news=lambda news: None, on_fault=told.append)
     recorder.start()
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False, timeout=30)
     other.execute("begin immediate")
