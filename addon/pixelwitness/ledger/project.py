@@ -18,6 +18,8 @@ from pixelwitness.rulebook import Rulebook
 
 BY_RUN = ("hits", "violations", "signals", "page_views", "exchanges")
 BY_RECORDING = ("coverage", "blind_spots", "traffic", "pixels", "notices")
+ASKED = ("regimes", "named", "proposed")
+"""Columns of `runs` that say by what it was judged: the chain says the same."""
 BY_HIT = ("identifiers", "collected")
 PASSED_ON = frozenset({"preflight"})
 """Observed kinds that judging turns into something else."""
@@ -33,12 +35,12 @@ def project(
     """
     recording = ledger.recording_of(run_id)
     tables = projected(ledger, recording, judgement, book, provisional=provisional)
-    asked = {
+    asked: dict[str, Any] = {
         "regimes": list(judgement.regimes), "named": sorted(set(named) - {AUTO}), "rules_digest": book.digest,
         "provisional": provisional,
     }  # fmt: skip
+    asked["proposed"] = dict(judgement.proposed) or _still_proposed(ledger, recording, asked)
     db = ledger.db
-    proposed = json.dumps(judgement.proposed or _still_proposed(ledger, recording, asked), ensure_ascii=False)
     with ledger.writing():
         revisions: list[dict[str, Any]] = []
         if log:
@@ -56,7 +58,7 @@ def project(
         for table, rows in tables.items():
             if rows:
                 ledger.insert(table, rows)
-        cells = [json.dumps(asked["regimes"]), json.dumps(asked["named"]), proposed, recording]
+        cells = [*(json.dumps(asked[name], ensure_ascii=False) for name in ASKED), recording]
         db.execute("update runs set regimes = ?, named = ?, proposed = ? where recording = ?", cells)
 
 

@@ -133,8 +133,8 @@ class Ledger:
     ) -> None:  # fmt: skip
         """Puts on the record by what a recording was judged, and which provisional verdicts changed.
 
-        `asked` are regimes, those named, the digest of the rules, and whether it is provisional; the same again adds
-        nothing.
+        `asked` are regimes, those named and proposed, the digest of the rules, and whether it is provisional; the
+        same again adds nothing.
         """
         said = list(self.facts("judgement", *self.runs_of(self.recording_of(run_id))))
         last = {k: v for k, v in said[-1].items() if k in asked} if said else None

@@ -16,7 +16,7 @@ from pixelwitness.audit.judge import judge
 from pixelwitness.ledger.chain import GENESIS, unpacked
 from pixelwitness.ledger.compare import compare, strangers
 from pixelwitness.ledger.parts import cells_of
-from pixelwitness.ledger.project import projected
+from pixelwitness.ledger.project import ASKED, projected
 from pixelwitness.ledger.schema import migrations
 from pixelwitness.ledger.store import Ledger, LedgerError
 from pixelwitness.ledger.walk import BROKEN, Walked, walk
@@ -216,8 +216,8 @@ def _recording(
         return
     asked = said[-1]
     for run in runs:
-        for name in ("regimes", "named"):
-            if run[name] != json.dumps(asked.get(name)):
+        for name in (n for n in ASKED if n in asked):
+            if run[name] != json.dumps(asked[name], ensure_ascii=False):
                 found.faults.append(f"run {run['id']}: runs: {name} is {run[name]}, the chain says {asked.get(name)}")
     if asked.get("provisional") or any(not facts_of(ledger, "end", i) for i in ids if facts_of(ledger, "run", i)):
         found.notes.append(f"recording {recording}: was not closed: its tables are provisional, and were not compared")
