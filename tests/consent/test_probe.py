@@ -46,9 +46,9 @@ def test_any_report_is_read_or_passed_over(body: bytes) -> None:
 
 
 def test_bounds_of_a_report() -> None:
-    one = {"kind": "cookie", "name": "", "value": "a=b", "at": START, "since": START, "names": ["n" * 1000] * 5000}
-    found = items(report(0, *[one] * 5000))
-    assert len(found) <= 100
+    one = {"kind": "cookie", "name": "", "value": "a=b", "at": START, "since": START, "names": []}
+    found = items(report(0, {**one, "names": ["n" * 300] * 450}, *[one] * 150))
+    assert 0 < len(found) <= 100
     assert all(len(i.names) <= 400 and all(len(n) <= 200 for n in i.names) for i in found)
     assert items(Exchange("c", START, "POST", "https://a.example" + PATH, (), b"[" * 200_000)) == ()
     assert items(Exchange("c", START, "POST", "https://a.example" + PATH, (), b"x" * 600_000)) == ()
