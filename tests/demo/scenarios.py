@@ -95,6 +95,7 @@ EARLY = frozenset(
     }
 )
 LATE = EARLY | {"fired-after-denial", "matching-without-consent"}
+UNDER_GPC = frozenset({"gpc-ignored", "collection-without-consent"})
 IN_CALIFORNIA = frozenset({"fired-after-denial", "collection-without-consent", "matching-without-consent"})
 
 
@@ -119,7 +120,10 @@ SCENARIOS = [
     *_both("bad-withdraw", withdraw, eu=EARLY | {"fired-after-withdrawal"},
            us_ca=frozenset({"fired-after-denial", "collection-without-consent"}), fails=_rows("eu us-ca", "withdrawn")),
     *_both("good-withdraw", withdraw, passes=_rows("eu us-ca", "withdrawn")),
-    *_both("bad-gpc", before, gpc=True, eu=EARLY, us_ca=frozenset({"gpc-ignored", "collection-without-consent"}),
-           fails=_rows("us-ca", "gpc", "unanswered")),
+    Scenario("cookiebot-bad-gpc", "cookiebot-bad", before, gpc=True, eu=EARLY, us_ca=UNDER_GPC,
+             fails=_rows("us-ca", "gpc", "unanswered")),
+    # OneTrust writes down that it saw GPC: an opt-out on its own record, beside the signal itself.
+    Scenario("onetrust-bad-gpc", "onetrust-bad", before, gpc=True, eu=EARLY, us_ca=UNDER_GPC | {"opt-out-ignored"},
+             fails=_rows("us-ca", "gpc", "unanswered")),
     *_both("good-gpc", before, gpc=True, passes=_rows("us-ca", "gpc")),
 ]  # fmt: skip
