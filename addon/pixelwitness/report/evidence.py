@@ -65,6 +65,14 @@ def evidence(ledger: Ledger, found: Sequence[Finding], ids: Iterable[str]) -> li
     return sorted((e for e in made if e), key=lambda e: (e.hit["occurred_at"], e.hit["id"]))
 
 
+def _delay(sent: str, happened: str | None) -> float | None:
+    """Seconds from the message's own time to its send; None where a ledger that somebody wrote into holds no time."""
+    try:
+        return (from_iso(sent) - from_iso(happened)) / 1000 if happened else None
+    except ValueError:
+        return None
+
+
 def _evidence(ledger: Ledger, hit_id: str, said: tuple[tuple[str, str, str, str], ...]) -> Evidence | None:
     db = ledger.db
     hits = list(db.query("select * from hits where id = ?", [hit_id]))
@@ -86,7 +94,7 @@ def _evidence(ledger: Ledger, hit_id: str, said: tuple[tuple[str, str, str, str]
     return Evidence(
         hit=hit,
         findings=said,
-        delay=(from_iso(hit["occurred_at"]) - from_iso(hit["event_time"])) / 1000 if hit["event_time"] else None,
+        delay=_delay(hit["occurred_at"], hit["event_time"]),
         identifiers=list(
             db.query("select * from identifiers where hit_id = ? order by field limit ?", [hit_id, MOST_FIELDS])
         ),
