@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pixelwitness.audit.consent import ConsentAt
 from pixelwitness.audit.copies import first_party_copies, repetitions
 from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
 from pixelwitness.audit.doubts import doubts_of
@@ -30,6 +29,7 @@ from pixelwitness.audit.notices import SiteNotices
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.pixels import notices, pixel_records
 from pixelwitness.audit.placing import Place
+from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
 from pixelwitness.audit.session import Placed, Session, blocked_sends, sessions_of
 from pixelwitness.audit.sites import STATEMENT, Site, sites_of

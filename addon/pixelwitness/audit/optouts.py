@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pixelwitness.audit.consent import evidence_of
+from pixelwitness.audit.evidence import evidence_of
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.timeline import Evidence, at_moment, settle
 from pixelwitness.observations import Hit, OptOutKind, PageView

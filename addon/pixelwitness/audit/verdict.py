@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from pixelwitness.audit.consent import ConsentAt
 from pixelwitness.audit.model import VerdictWord
 from pixelwitness.audit.optouts import OptOutsAt
+from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.sites import NOTHING_SAID, SiteAt
 from pixelwitness.observations import TIERS, Hit, Identifier, OptOutKind, Tier
 from pixelwitness.rulebook.law import Binding, Period, Regime, in_force

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pixelwitness.audit.change import describe
-from pixelwitness.audit.consent import ConsentAt, ConsentTimeline
+from pixelwitness.audit.consent import ConsentTimeline
 from pixelwitness.audit.known import NO_SITE, Known
 from pixelwitness.audit.model import Rows
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.placing import Place
+from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.session import Session, sessions_of
 from pixelwitness.audit.sites import Site, SiteAt, sites_of
 from pixelwitness.audit.verdict import decide

@@ -1,0 +1,202 @@
+"""What each signal proves: a consent system's evidence, in time and by level of detail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from pixelwitness.audit.clock import ClientClock
+from pixelwitness.audit.timeline import Evidence, settle
+from pixelwitness.observations import Level, Signal
+from pixelwitness.rulebook.law import Judging
+
+ACTS = frozenset({"cmp_call", "mark"})
+"""Sources that tell of an act of the visitor, at the moment of that act."""
+LOADING = frozenset({"cmp_loaded", "cmp_call", "cmp_config"})
+"""Sources that show that a consent system runs on the page."""
+DAY = 86_400_000
+
+
+@dataclass
+class System:
+    """One consent system in one stretch of a session: its evidence by level."""
+
+    id: str
+    levels: dict[Level, list[Evidence]] = field(default_factory=dict)
+    defaults: dict[str, Literal["granted", "denied"]] = field(default_factory=dict)
+    """Effective default by signal id."""
+    begins: int | None = None
+    """When the document was asked for in which it was first seen loading; None: it was not seen loading."""
+    replaced: int | None = None
+    """When a document was asked for in which another system was first seen loading, and this one never again."""
+    _settled: dict[tuple[Level, str | None], list[Evidence]] = field(default_factory=dict)
+
+    def settled(self, level: Level, host: str | None) -> list[Evidence]:
+        """The evidence of a level for a page on a host, in the order in which it came into force; asked for only once
+        all of it is there. A jar without this system's cookie says nothing of another host than its own: whether the
+        cookie is bound to its host cannot be seen.
+        """
+        host = host if self.id and host in self._bare_hosts else None if not self.id or host is None else ""
+        if (level, host) not in self._settled:
+            found = [e for e in self.levels.get(level, ()) if e.signal or host is None or e.host == host]
+            self._settled[level, host] = settle(found)
+        return self._settled[level, host]
+
+    @cached_property
+    def first_seen(self) -> int:
+        """When anything was first seen of it in this stretch."""
+        return min(e.seen for evidence in self.levels.values() for e in evidence)
+
+    @cached_property
+    def _bare_hosts(self) -> frozenset[str | None]:
+        return frozenset(e.host for evidence in self.levels.values() for e in evidence if not e.signal)
+
+
+def evidence_of(signal: Signal, client_clock: ClientClock, rules: Judging) -> Evidence:
+    """A signal as evidence in time, with its stamp corrected by the client's clock."""
+    value = signal.state or "unknown"
+    written = signal.source in (*ACTS, "set_cookie") and value != "unanswered"
+    seen = signal.observed_at
+    since: int | None = None
+    by = seen
+    on_client: tuple[int, int] | None = None
+    resolution = int(signal.detail.get("resolution_ms", 0) or 0)
+    if signal.source == "mark" and written:
+        # People act first and note it then.
+        error = max(rules.least_clock_error_ms, resolution)
+        since, by = seen - max(error, rules.mark_lag_ms), seen + error
+    elif signal.source == "probe":
+        written, since, by, on_client = _probed(signal, client_clock)
+    elif written:
+        # A call follows the click, and a beacon sent before the click may arrive after the call.
+        since, by = seen - rules.least_clock_error_ms, seen + rules.least_clock_error_ms
+    elif signal.effective_at is not None and value != "unanswered":
+        clock = client_clock.near(seen, signal.effective_at)
+        earliest = clock.earliest(signal.effective_at, resolution)
+        # A stamp that lies after the request that showed it is no stamp.
+        if earliest <= seen:
+            since, by = earliest, min(seen, clock.latest(signal.effective_at, resolution))
+    holds = rules.answer_holds_days * DAY
+    began = signal.effective_at if since is not None and signal.effective_at is not None else None
+    expires = signal.expires_at or (began + holds if began is not None and value in ("granted", "denied") else None)
+    stamp = (
+        signal.effective_at - client_clock.whole.offset
+        if since is not None and signal.effective_at is not None
+        else seen
+    )
+    return Evidence(
+        value,
+        seen,
+        by,
+        since,
+        signal.id,
+        reason=signal.reason,
+        expires=expires,
+        written=written,
+        host=signal.host,
+        choice_made=signal.choice_made,
+        stamp=stamp,
+        on_client=on_client,
+    )
+
+
+def _probed(signal: Signal, client_clock: ClientClock) -> tuple[bool, int | None, int, tuple[int, int] | None]:
+    """What the probe saw: whether it was an act, since when and by when in the recorder's time, and in the client's.
+
+    A change happened between `since` and `at` of the client; what was found when the page was first looked at had been
+    in force since its own stamp, or since nobody knows when.
+    """
+    probe = signal.detail.get("probe", {})
+    seen, at, began = signal.observed_at, probe.get("at"), probe.get("since")
+    if not isinstance(at, int) or not isinstance(began, int):
+        return False, None, seen, None
+    clock = client_clock.near(seen, at)
+    if probe.get("act"):
+        # Only a choice is an act: a pre-choice form that a system writes is a state like any other.
+        chosen = signal.state in ("granted", "denied")
+        return chosen, min(clock.earliest(began), seen), min(seen, clock.latest(at)), (began, at)
+    stamp = signal.effective_at
+    if stamp is not None and signal.state != "unanswered" and clock.earliest(stamp) <= seen:
+        return False, clock.earliest(stamp), min(seen, clock.latest(stamp)), None
+    return False, None, seen, None
+
+
+def system_of(
+    cmp: str, signals: Sequence[Signal], marks: Sequence[Signal], clock: ClientClock, rules: Judging
+) -> System:
+    """One consent system by its own signals, with the auditor's word among them."""
+    system = System(cmp)
+    answers = [s for s in signals if s.source not in ("cmp_loaded", "cmp_config") and speaks(s)]
+    categories = _tiktok_category(signals)
+    levels: set[Level] = {s.level for s in answers if s.state != "unanswered" and s.source != "cmp_call"}
+    levels = levels or {s.level for s in answers if s.state != "unanswered"} or {"advertising"}
+    if categories is not None and any("categories" in s.detail for s in answers):
+        levels.add("category")
+    acted = {s.id for s in answers if s.source in ACTS}
+    for level in levels:
+        found = []
+        for s in answers:
+            by_category = level == "category" and "categories" in s.detail
+            everywhere = s.state == "unanswered" or (s.source == "cmp_call" and not by_category)
+            if s.level == level or everywhere:
+                found.append(evidence_of(s, clock, rules))
+            elif level == "category" and categories is not None and "categories" in s.detail:
+                flags = [s.detail["categories"][c] for c in categories if c in s.detail["categories"]]
+                if flags:
+                    # In several categories at once: each of them must have been allowed.
+                    value = all(flags)
+                    state = "granted" if value else "denied"
+                    found.append(evidence_of(s.model_copy(update={"state": state, "reason": None}), clock, rules))
+        found += [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+        found = [e for e in found if not (e.written and e.value == "unknown" and _told_by_stamp(e, found, rules))]
+        if any(s.source in ACTS and s.state is not None for s in (*answers, *marks)):
+            # An act that was seen tells more than a cookie that cannot be read.
+            found = [e for e in found if e.value != "unknown" or e.signal in acted]
+        if found:
+            system.levels[level] = found
+    for s in (*answers, *marks):
+        if s.effective_default is not None:
+            system.defaults[s.id] = s.effective_default
+    return system
+
+
+def speaks(signal: Signal) -> bool:
+    """Whether a signal says something of consent: a state, or why it cannot be read."""
+    return signal.state is not None or signal.reason is not None
+
+
+def _told_by_stamp(call: Evidence, found: Iterable[Evidence], rules: Judging) -> bool:
+    """Whether an answer whose trusted stamp lies at a call says what the call itself does not."""
+    return any(
+        e.since is not None and e.stamp is not None and not e.written and e.value in ("granted", "denied")
+        and abs(e.stamp - call.seen) <= rules.unanswered_holds_ms
+        for e in found
+    )  # fmt: skip
+
+
+def _tiktok_category(signals: Iterable[Signal]) -> tuple[str, ...] | None:
+    """The categories that the site's own CMP configuration gives to TikTok's cookies or host."""
+    return next(
+        (
+            tuple(str(c) for c in s.detail.get("tiktok_categories", (s.detail["tiktok_category"],)))
+            for s in signals
+            if s.source == "cmp_config" and "tiktok_category" in s.detail
+        ),
+        None,
+    )
+
+
+def home_made(generic: Sequence[Signal], marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System:
+    """A consent cookie that no rule can read: that it is there is all that it says."""
+    found = [evidence_of(s, clock, rules) for s in generic]
+    said = [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+    # The auditor's word decides between sightings of a cookie that nobody can read.
+    return System("", {"none": said or found})
+
+
+def by_marks(marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System | None:
+    """Nothing but the auditor\'s word."""
+    said = [evidence_of(m, clock, rules) for m in marks if m.state is not None]
+    return System("", {"advertising": said}) if said else None
