@@ -28,6 +28,7 @@ from pixelwitness.report.words import (
     STATE_WORDS,
     TIER_WORDS,
     Matrix,
+    choice_then,
     count,
     folded,
     headline,
@@ -93,7 +94,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.globals |= {
         "states": STATE_WORDS, "results": RESULTS, "tier_words": TIER_WORDS, "tiers": TIERS, "most_sends": MOST_SENDS,
-        "most_hits": MOST_HITS,
+        "most_hits": MOST_HITS, "choice_then": choice_then,
     }  # fmt: skip
     made.filters |= {"count": count, "brief": brief, "folded": folded, "laid_out": _laid_out}
     return made

@@ -21,8 +21,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-LISTS = ("pixel_codes", "opt_outs", "sent", "mitigations", "signals")
-"""Columns of `violations` that hold JSON lists."""
+LISTS = ("pixel_codes", "opt_outs", "sent", "mitigations", "signals", "possible_states")
+"""Columns of `violations`, and of its hit, that hold JSON lists."""
 
 
 def _violation_schema() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _violation_schema() -> dict[str, Any]:
 
 
 ViolationRow = Annotated[dict[str, Any], WithJsonSchema(_violation_schema())]
-"""A row of the table `violations`, its lists unpacked, with its `fingerprint`."""
+"""A row of the table `violations`, its lists unpacked, with its `fingerprint` and its hit's `possible_states`."""
 
 
 class CoverageRow(_Model):
@@ -155,7 +155,10 @@ def summarise(ledger: Ledger, book: Rulebook, run: str | None = None) -> Summary
     hits = rows(
         "select property, verdicts, reasons, copy_of, occurred_at from hits where WITHIN order by occurred_at, id"
     )
-    violations = rows("select * from violations where WITHIN order by occurred_at, id")
+    violations = rows(
+        "select *, (select possible_states from hits where hits.id = hit_id) as possible_states"
+        " from violations where WITHIN order by occurred_at, id"
+    )
     coverage = rows("select * from coverage where recording = ?")
     spots = [
         {"title": book.blind_spots[s["kind"]].title if s["kind"] in book.blind_spots else s["kind"], **s}

@@ -19,6 +19,7 @@ from pixelwitness.report.summary import PropertySummary, Summary, tiers_in_order
 from pixelwitness.report.words import (
     RESULTS,
     TIER_WORDS,
+    choice_then,
     count,
     folded,
     headline,
@@ -127,7 +128,7 @@ def _sends(console: Console, sends: Sequence[Send], everything: bool) -> None:
         row = send.row
         time = row["occurred_at"] if len(days) > 1 else row["occurred_at"][11:]
         codes = ", ".join(safe(c, 40) for c in row["pixel_codes"]) or "no pixel code"
-        line = f"{time}  {safe(row['event'] or row['tier'], 60)}  {codes}  ({row['consent_state']})"
+        line = f"{time}  {safe(row['event'] or row['tier'], 60)}  {codes}  ({choice_then(row)})"
         _say(console, line, 2)
         if everything:
             _say(console, safe(next(iter(send.explanations.values())), 600), 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pixelwitness.report.findings import findings
@@ -26,6 +26,15 @@ TIER_WORDS = {
 def visible(text: Any, keep: str = "") -> str:
     """Text without control, escape, direction and unassigned characters; those of `keep` stay."""
     return "".join(c if c in keep or unicodedata.category(c)[0] != "C" else "\ufffd" for c in str(text))
+
+
+def choice_then(row: Mapping[str, Any], words: Mapping[str, str] | None = None) -> str:
+    """What a visitor had chosen: the states that are possible where the evidence leaves two of them open."""
+    words = words or {}
+    states = [row["consent_state"]]
+    if states == ["unknown"] and len(row["possible_states"]) == 2:
+        states = [s for s in STATE_WORDS if s in row["possible_states"]]
+    return " or ".join(words.get(s, str(s)) for s in states)
 
 
 def shortened(text: str, most: int) -> str:

@@ -8,7 +8,17 @@ from typing import Any
 
 from pixelwitness.report.findings import Finding, brief, findings, tasks
 from pixelwitness.report.summary import PropertySummary, Summary
-from pixelwitness.report.words import RESULTS, count, headline, matrices, name_of, shortened, spots_by_kind, visible
+from pixelwitness.report.words import (
+    RESULTS,
+    choice_then,
+    count,
+    headline,
+    matrices,
+    name_of,
+    shortened,
+    spots_by_kind,
+    visible,
+)
 
 MOST_SENDS = 10
 MOST_PROPERTIES = 40
@@ -77,7 +87,7 @@ def _finding(finding: Finding) -> list[str]:
         cells = [
             row["occurred_at"],
             code(row["event"] or row["tier"]),
-            row["consent_state"],
+            choice_then(row),
             code(sent) if sent else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
