@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mitmproxy import command, exceptions, flow, http
 
+from pixelwitness.audit.model import Judgement
 from pixelwitness.consent.read import mark_signal
 from pixelwitness.ledger.store import Ledger
 from pixelwitness.proxy import guide
 from pixelwitness.proxy.contentview import hits_of
 from pixelwitness.proxy.marking import META
+from pixelwitness.proxy.recorder import Recorder
 from pixelwitness.proxy.words import explain
 from pixelwitness.report.html import render_html
 from pixelwitness.report.summary import summarise
@@ -21,9 +23,15 @@ from pixelwitness.report.terminal import render, safe
 from pixelwitness.report.write import write_private
 from pixelwitness.run import now
 
-if TYPE_CHECKING:
-    from pixelwitness.proxy.addon import PixelWitness
-    from pixelwitness.proxy.recorder import Recorder
+
+class Session(Protocol):
+    """What the commands need of the add-on."""
+
+    recorder: Recorder | None
+    judgement: Judgement | None
+
+    def mark(self, text: str, prop: str | None, client: str | None) -> str:
+        """Hands on an auditor's mark; returns what it was understood as."""
 
 
 class Commands:
@@ -31,13 +39,13 @@ class Commands:
 
     name = "pixelwitness-commands"
 
-    def __init__(self, addon: PixelWitness, announce: Callable[[str], object]) -> None:
-        self._addon, self._announce = addon, announce
+    def __init__(self, session: Session, announce: Callable[[str], object]) -> None:
+        self._session, self._announce = session, announce
 
     @command.command("pixelwitness.summary")
     def summary(self) -> Sequence[str]:
         """The state of the open session: verdicts, violations by rule, blind spots."""
-        recorder, judgement = self._recorder(), self._addon.judgement
+        recorder, judgement = self._recorder(), self._session.judgement
         if judgement is None:
             return [f"run {recorder.run_id}: nothing was judged yet"]
         said = [
@@ -64,7 +72,7 @@ class Commands:
     def coverage(self, property: str = "") -> Sequence[str]:
         """Which states were tested, and what came of it; of one property where it is named."""
         self._recorder()
-        rows = self._addon.judgement.coverage if self._addon.judgement else ()
+        rows = self._session.judgement.coverage if self._session.judgement else ()
         return [
             f"{safe(c.property, 80)}, {c.regime}, {c.state}: {c.result} "
             f"({c.page_views} page views, {sum(c.hits.values())} sends)"
@@ -76,7 +84,8 @@ class Commands:
     def session(self) -> Sequence[str]:
         """The checklist: what is still to be seen of each property."""
         scope = self._recorder().settings.lens.scope.hosts
-        return list(guide.lines(guide.steps(self._addon.judgement, scope))) or ["Nothing was seen yet. Open the site."]
+        steps = guide.steps(self._session.judgement, scope)
+        return list(guide.lines(steps)) or ["Nothing was seen yet. Open the site."]
 
     @command.command("pixelwitness.explain")
     def explain(self, flows: Sequence[flow.Flow]) -> Sequence[str]:
@@ -95,7 +104,7 @@ class Commands:
         """Note what you do: "fresh profile", "nothing clicked", "clicked accept", "clicked reject"."""
         if not text.strip():
             raise exceptions.CommandError("pixelwitness.mark: say what you do, e.g. 'clicked reject'")
-        meaning = self._addon.mark(text, property or None, client or None)
+        meaning = self._session.mark(text, property or None, client or None)
         known = "a note that decides nothing" if meaning == "note" else f"understood as: {meaning.replace('_', ' ')}"
         return f"Marked: {text!r} ({known})"
 
@@ -123,7 +132,7 @@ class Commands:
         return f"The report goes to {target}"
 
     def _recorder(self) -> Recorder:
-        recorder = self._addon.recorder
+        recorder = self._session.recorder
         if recorder is None:
             raise exceptions.CommandError("pixelwitness does not record: see the log for why")
         return recorder
