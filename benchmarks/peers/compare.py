@@ -1,11 +1,12 @@
 """What pixelwitness and its peers read out of the same requests to TikTok.
 
-    python benchmarks/peers/compare.py CAPTURE... [--packages DIR] [--omnibug DIR]
+    python benchmarks/peers/compare.py CAPTURE... [--packages DIR] [--omnibug DIR [--only-omnibug]]
 
 The peers' code is not in this repository. Blacklight and TrackHAR are installed from their npm packages into
 `--packages` (a temporary folder, deleted afterwards, where none is given); Omnibug is no package: `--omnibug` names a
-checkout of it. Every tool gets each request by itself. A leaf of a message counts as read if its value stands in what
-the tool makes of the request; leaves shorter than four characters are left out, since they would be found by chance.
+checkout of it, or a folder with its BaseProvider.js and TikTok.js. Every tool gets each request by itself. A leaf of a
+message counts as read if its value stands in what the tool makes of the request; leaves shorter than four characters
+are left out, since they would be found by chance.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ from pixelwitness.sources.files import captures_in, read_capture
 HERE = Path(__file__).parent
 PACKAGES = ("@themarkup/blacklight-collector@3.11.0", "trackhar@1.0.0")
 LEAST = 4
-ROWS = ("recognised", "event or action named", "automatic actions read", "identity fields read", "all fields read")
+ROWS = (
+    "recognised", "event or action named", "automatic actions read", "identity fields read", "all fields read",
+    "fields said in words",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -40,18 +44,22 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("captures", nargs="+", type=Path)
     options.add_argument("--packages", type=Path, help="A folder to install the peers into, or where they are.")
-    options.add_argument("--omnibug", type=Path, help="A checkout of Omnibug.")
+    options.add_argument("--omnibug", type=Path, help="A checkout of Omnibug, or the folder of its providers.")
+    options.add_argument("--only-omnibug", action="store_true", help="Without the peers from npm.")
     given = options.parse_args()
+    if given.omnibug and not any((given.omnibug / at / "TikTok.js").is_file() for at in ("src/providers", ".")):
+        sys.exit(f"compare.py: {given.omnibug} has no src/providers/TikTok.js: --omnibug takes a checkout of Omnibug")
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         sys.exit("compare.py: needs node and npm")
     found = list(requests(given.captures))
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.packages or Path(scratch)
-        if not (folder / "node_modules" / "trackhar").is_dir():
+        if not given.only_omnibug and not (folder / "node_modules" / "trackhar").is_dir():
             install = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)]
             subprocess.run([*install, *PACKAGES], check=True, stdout=subprocess.DEVNULL)
-        made = peers(node, folder.resolve(), given.omnibug, found, Path(scratch))
+        packages = "" if given.only_omnibug else str(folder.resolve())
+        made = peers(node, packages, given.omnibug, found, Path(scratch))
     made = {"pixelwitness": [ours(exchange) for exchange, _ in found], **made}
     print(table(found, made))
 
@@ -69,7 +77,7 @@ def requests(captures: list[Path]) -> Iterator[tuple[Exchange, Any]]:
                     yield exchange, parsed.value
 
 
-def peers(node: str, packages: Path, omnibug: Path | None, found: list[Any], scratch: Path) -> dict[str, list[Any]]:
+def peers(node: str, packages: str, omnibug: Path | None, found: list[Any], scratch: Path) -> dict[str, list[Any]]:
     """What each peer makes of each request."""
     rows = [
         {
@@ -80,8 +88,11 @@ def peers(node: str, packages: Path, omnibug: Path | None, found: list[Any], scr
     ]  # fmt: skip
     file = scratch / "requests.json"
     file.write_text(json.dumps(rows), "utf-8")
-    command = [node, str(HERE / "peers.cjs"), str(file), str(packages)] + ([str(omnibug)] if omnibug else [])
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    command = [node, str(HERE / "peers.cjs"), str(file), packages] + ([str(omnibug)] if omnibug else [])
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if "Error" in line), done.stderr[-300:])
+        sys.exit(f"compare.py: the peers could not be run: {said}")
     return json.loads(done.stdout)
 
 
@@ -113,8 +124,22 @@ def table(found: list[tuple[Exchange, Any]], made: dict[str, list[Any]]) -> str:
         for row, wanted in ((ROWS[3], users), (ROWS[4], every)):
             got = sum(len(w & t) for w, t in zip(wanted, texts, strict=True))
             cells[row].append(f"{got} of {sum(map(len, wanted))}")
+        worded = sum(len(w & _worded(one)) for w, one in zip(every, said, strict=True))
+        cells[ROWS[5]].append(f"{worded} of {sum(map(len, every))}")
     lines += [f"| {row} | " + " | ".join(cells[row]) + " |" for row in ROWS]
     return "\n".join(lines)
+
+
+def _worded(said: Any) -> set[str]:
+    """Values beside which a tool puts another name than that of the field, or says what the field means."""
+    if isinstance(said, dict):  # ours
+        return {_text(f["value"]) for hit in said.get("hits", ()) for f in hit["fields"] if f["means"]}
+    rows = said if isinstance(said, list) else []
+    return {
+        _text(row.get("value"))
+        for row in rows
+        if isinstance(row, dict) and row.get("field", row.get("key")) != row.get("key")
+    }
 
 
 def _flat(said: Any) -> set[str]:

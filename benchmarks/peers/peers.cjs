@@ -1,5 +1,5 @@
 // Runs the peers on requests that compare.py wrote, and prints what each made of each request, as JSON.
-// node peers.cjs REQUESTS.json PACKAGES_FOLDER [OMNIBUG_CHECKOUT]
+// node peers.cjs REQUESTS.json PACKAGES_FOLDER|"" [OMNIBUG_CHECKOUT]
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -8,7 +8,7 @@ const { pathToFileURL } = require("url");
 
 const [requestsFile, packages, omnibug] = process.argv.slice(2);
 const requests = JSON.parse(fs.readFileSync(requestsFile, "utf8"));
-const modules = path.join(packages, "node_modules");
+const modules = path.join(packages || ".", "node_modules");
 const version = (name) => JSON.parse(fs.readFileSync(path.join(modules, name, "package.json"), "utf8")).version;
 
 function each(read) {
@@ -59,20 +59,27 @@ async function trackhar() {
 }
 
 function omnibugOf(checkout) {
-  const folder = path.join(checkout, "src/providers");
+  // The extension concatenates its providers and runs them in a page: plain scripts, which need no browser to load.
+  const inside = path.join(checkout, "src", "providers");
+  const folder = fs.existsSync(inside) ? inside : checkout;
   const text = ["BaseProvider.js", "TikTok.js"].map((name) => fs.readFileSync(path.join(folder, name), "utf8")).join("\n");
-  const provider = vm.runInNewContext(`${text}\nnew TikTokProvider()`, { URL, URLSearchParams, console, decodeURIComponent });
+  const quiet = { log() {}, error() {}, warn() {} };
+  const world = { URL, URLSearchParams, decodeURIComponent, console: quiet };
+  const provider = vm.runInNewContext(`${text}\nnew TikTokProvider()`, world);
   return each((request) => (provider.checkUrl(request.url) ? provider.parseUrl(request.url, request.body || "").data : null));
 }
 
+function omnibugName(checkout) {
+  const file = path.join(checkout, "package.json");
+  return fs.existsSync(file) ? `Omnibug ${JSON.parse(fs.readFileSync(file, "utf8")).version}` : "Omnibug";
+}
+
 (async () => {
-  const made = {
-    [`Blacklight ${version("@themarkup/blacklight-collector")}`]: blacklight(),
-    [`TrackHAR ${version("trackhar")}`]: await trackhar(),
-  };
-  if (omnibug) {
-    const named = JSON.parse(fs.readFileSync(path.join(omnibug, "package.json"), "utf8")).version;
-    made[`Omnibug ${named}`] = omnibugOf(omnibug);
+  const made = {};
+  if (packages) {
+    made[`Blacklight ${version("@themarkup/blacklight-collector")}`] = blacklight();
+    made[`TrackHAR ${version("trackhar")}`] = await trackhar();
   }
+  if (omnibug) made[omnibugName(omnibug)] = omnibugOf(omnibug);
   process.stdout.write(JSON.stringify(made));
 })();
