@@ -136,8 +136,8 @@ def folder_with(tmp_path, **changes: str):
         ({"EXAMPLE": "{cookie: mine_consent, value: y, opt_out: true}"}, "mine.yaml:11: example: state is granted"),
         ({"EXAMPLE": "{url: 'https://mine.example/choice?ads=1', state: denied}"}, "mine.yaml:11: example: state is granted"),
         ({"EXAMPLE": "{url: 'https://mine.example/elsewhere', state: granted}"}, "mine.yaml:11: example: nothing was read"),
-        ({"DECODER": "flagg"}, "mine.yaml:6: there is no decoder 'flagg'"),
-        ({"PARAMS": "{}"}, "mine.yaml:10: example: the decoder's parameters do not fit"),
+        ({"DECODER": "flagg"}, "mine.yaml:6: cookies.0: there is no decoder 'flagg'"),
+        ({"PARAMS": "{}"}, "mine.yaml:6: cookies.0: params.values: Field required. The parameters of flag are: values"),
         ({"EXAMPLE": "{cookie: mine_consent, valu: y}"}, "mine.yaml:11: examples.1.valu: Extra inputs"),
     ],
 )  # fmt: skip
@@ -156,7 +156,7 @@ def test_rules_check_on_the_command_line(tmp_path) -> None:
     assert one.exit_code == 0
     bad = CliRunner().invoke(cli, ["rules", "check", str(folder_with(tmp_path, DECODER="nope"))])
     assert bad.exit_code == 1
-    assert "consent/mine.yaml:6: there is no decoder" in bad.output
+    assert "consent/mine.yaml:6: cookies.0: there is no decoder" in bad.output
     assert CliRunner().invoke(cli, ["rules", "check", str(tmp_path / "nowhere")]).exit_code == 2
 
 

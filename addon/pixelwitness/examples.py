@@ -13,11 +13,9 @@ from pydantic import BaseModel
 
 from pixelwitness.classify import classify
 from pixelwitness.consent.app import permissions
-from pixelwitness.consent.decoders import DECODERS
 from pixelwitness.consent.probe import Item, read_item
 from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
 from pixelwitness.consent.reading import Reading
-from pixelwitness.consent.reports import REPORTED
 from pixelwitness.exchange import Exchange, Response, from_iso
 from pixelwitness.pixels.decode import disclosed, hits
 from pixelwitness.pixels.tiktok.meanings import meaning
@@ -122,11 +120,6 @@ def wrong_in(rule: BaseModel, book: Rulebook) -> Wrong:
 
 
 def _probe(rule: ProbeRule, book: Rulebook) -> Wrong:
-    for section in ("apis", "storage"):
-        for i, how in enumerate(getattr(rule, section)):
-            if how.decoder not in REPORTED:
-                yield (section, i, "decoder"), f"no decoder {how.decoder}. There are: {', '.join(sorted(REPORTED))}"
-                return
     for i, example in enumerate(rule.examples):
         kind: Literal["storage", "api"] = "storage" if example.storage is not None else "api"
         item = Item(kind, example.storage or example.api or "", example.value, AT, AT, False)
@@ -161,17 +154,9 @@ def _word(value: object) -> str:
 
 
 def _consent(rule: ConsentRule, book: Rulebook) -> Wrong:
-    for i, cookie in enumerate(rule.cookies):
-        if cookie.decoder not in DECODERS:
-            there = ", ".join(sorted(DECODERS))
-            yield ("cookies", i, "decoder"), f"there is no decoder {cookie.decoder!r}. There are: {there}"
-            return
     for i, example in enumerate(rule.examples):
-        try:
-            for what in _consent_example(rule, example, book):
-                yield ("examples", i), f"example: {what}"
-        except (KeyError, TypeError, AttributeError) as error:
-            yield ("examples", i), f"example: the decoder's parameters do not fit it ({type(error).__name__}: {error})"
+        for what in _consent_example(rule, example, book):
+            yield ("examples", i), f"example: {what}"
 
 
 def _consent_example(rule: ConsentRule, example: ConsentExample, book: Rulebook) -> Iterator[str]:

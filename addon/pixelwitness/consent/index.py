@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pixelwitness.consent.decoders import DECODERS
-from pixelwitness.rulebook import Rulebook, RuleError
+from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.consent import CallRule, ConfigRule, ConsentRule, CookieRule, HeaderRule, LoadRule
 from pixelwitness.rulebook.hosts import HostIndex
 
@@ -83,7 +82,7 @@ class Index:
 
 @lru_cache(8)
 def index_of(book: Rulebook) -> Index:
-    """The index of a rulebook. Raises RuleError for a decoder that does not exist."""
+    """The index of a rulebook."""
     index = Index()
     for rule in book.consent:
         for cookie in rule.cookies:
@@ -97,8 +96,7 @@ def index_of(book: Rulebook) -> Index:
             index.configs.add(config.host, (rule, config))
         for header in rule.headers:
             index.headers.setdefault(header.name.lower(), []).append((rule, header))
-    if any(r.id == "services" for r in book.consent):
-        index.lists = dict(system(book, "services").phrases)
+    index.lists = dict(system(book, "services").phrases)
     index.query = {name: r.id for r in book.consent if r.id in STRINGS for name in r.query}
     index.google = next((r.phrases for r in book.consent if r.id == "google"), {})
     index.apps = next((r.phrases for r in book.consent if r.id == "apps"), {})
@@ -107,8 +105,6 @@ def index_of(book: Rulebook) -> Index:
 
 
 def _add_cookie(index: Index, rule: ConsentRule, cookie: CookieRule) -> None:
-    if cookie.decoder not in DECODERS:
-        raise RuleError(f"consent/{rule.id}: no decoder {cookie.decoder!r}; there are: {', '.join(DECODERS)}")
     if rule.id == GENERIC and cookie.pattern:
         index.generic = re.compile(cookie.pattern)
     elif cookie.name is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pixelwitness.rulebook.consent import ConsentRule
 from pixelwitness.rulebook.identity import IdentityRules
 from pixelwitness.rulebook.law import BlindSpotRule, BlindSpots, Finding, Judging, Regime
-from pixelwitness.rulebook.load import RuleError, SourcedRule, as_rule, default_rules_dir, rule_files
+from pixelwitness.rulebook.load import RuleError, SourcedRule, as_rule, default_rules_dir, line_of, rule_files
 from pixelwitness.rulebook.parsed import parsed_rules
 from pixelwitness.rulebook.pixels import PixelRule
 from pixelwitness.rulebook.places import Contexts, Destinations
@@ -102,6 +102,9 @@ def _load(directories: tuple[Path, ...]) -> Rulebook:
         digest=digest.hexdigest(),
     )
     _cross_check(book)
+    for relative, rule in zip(sorted(files), rules, strict=True):
+        if isinstance(rule, ConsentRule):
+            _check_reasons(files[relative], rule, book)
     return book
 
 
@@ -113,3 +116,19 @@ def _cross_check(book: Rulebook) -> None:
             raise RuleError(f"regimes/{regime.id}: names findings that do not exist: {', '.join(unknown)}")
         if notices := [f for f in regime.findings if book.findings[f].notice]:
             raise RuleError(f"regimes/{regime.id}: a notice is under no regime: {', '.join(notices)}")
+    missing = [i for i in ("services", "marks", "generic") if i not in {r.id for r in book.consent}]
+    if missing:
+        raise RuleError(f"consent/: no rule has the id {' or '.join(missing)}, which this program needs")
+
+
+def _check_reasons(path: Path, rule: ConsentRule, book: Rulebook) -> None:
+    """What a cookie says where it cannot be read must be a kind of blind spot, which has its remedy."""
+    for i, cookie in enumerate(rule.cookies):
+        for name in ("reason", "absent"):
+            kind = cookie.params.get(name, "unanswered")
+            if kind != "unanswered" and kind not in book.blind_spots:
+                line = line_of(path, ("cookies", i, "params", name))
+                raise RuleError(
+                    f"{path}:{line}: cookies.{i}.params.{name}: there is no kind of blind spot {kind!r}. There are: "
+                    f"{', '.join(book.blind_spots)} (rules/blind_spots.yaml)"
+                )

@@ -8,20 +8,27 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from pixelwitness.observations import Level
-from pixelwitness.rulebook.load import Rule, SourcedRule
+from pixelwitness.rulebook.decoders import check_decoder
+from pixelwitness.rulebook.load import Pattern, Rule, SourcedRule
+
+NAME_LISTS = (
+    "tiktok", "not_the_pixel", "category", "category_beside", "filler", "advertising", "perhaps_advertising",
+    "other_services", "advertising_words", "perhaps_words", "other_words", "tiktok_cookies", "tiktok_hosts",
+)  # fmt: skip
+"""What the rule `services` must hold, since decoders ask for it."""
 
 
 class CookieRule(Rule):
     """One cookie of a consent system, and how to read it."""
 
     name: str | None = None
-    pattern: str | None = None
+    pattern: Pattern | None = None
     """Instead of `name`: an anchored regular expression for the whole name."""
-    shape: str | None = None
+    shape: Pattern | None = None
     """What the decoded value must look like; otherwise it is somebody else's cookie of that name."""
     decoder: str
     params: dict[str, Any] = Field(default_factory=dict)
-    yields_to: tuple[str, ...] = ()
+    yields_to: tuple[Pattern, ...] = ()
     """Names (anchored regular expressions) of cookies that say more: beside one of them this one says nothing."""
     renamed: bool = False
     """Sites rename it: a value of this shape counts under any consent-like name that no other rule reads."""
@@ -32,9 +39,7 @@ class CookieRule(Rule):
     def _named(self) -> CookieRule:
         if (self.name is None) == (self.pattern is None):
             raise ValueError("a cookie needs either `name` or `pattern`")
-        for text in (self.pattern, self.shape, *self.yields_to):
-            if text is not None:
-                re.compile(text)
+        check_decoder(self.decoder, self.params)
         if self.renamed and self.shape is None:
             raise ValueError("a cookie that is known under any name needs a `shape`")
         if self.unmistakable and not self.renamed:
@@ -91,7 +96,7 @@ class ConfigRule(Rule):
 
     host: str
     """As in a call."""
-    path: str
+    path: Pattern
     """Regular expression for the whole path."""
     reader: Literal["onetrust", "cookiebot"]
     essential: tuple[str, ...] = ()
@@ -102,10 +107,17 @@ class HeaderRule(Rule):
     """A response header of the site that carries the consent system's state."""
 
     name: str
-    pattern: str
+    pattern: Pattern
     """Regular expression whose first group is the value."""
     decoder: str
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _decoded(self) -> HeaderRule:
+        if re.compile(self.pattern).groups < 1:
+            raise ValueError("`pattern` needs a group in parentheses: the value")
+        check_decoder(self.decoder, self.params)
+        return self
 
 
 class ConsentExample(Rule):
@@ -145,7 +157,7 @@ class ConsentRule(SourcedRule):
     store: Literal["cookie", "opaque_cookie", "local_storage", "server", "signal"]
     """Where it keeps the visitor's answer; `cookie` means one that can be read."""
     cookies: tuple[CookieRule, ...] = ()
-    companions: tuple[str, ...] = ()
+    companions: tuple[Pattern, ...] = ()
     """Names (anchored regular expressions) of further cookies of this system, which decoders read along."""
     calls: tuple[CallRule, ...] = ()
     query: tuple[str, ...] = ()
@@ -157,3 +169,9 @@ class ConsentRule(SourcedRule):
     phrases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For marks: the texts that stand for each meaning."""
     examples: tuple[ConsentExample, ...]
+
+    @model_validator(mode="after")
+    def _lists(self) -> ConsentRule:
+        if self.id == "services" and (missing := [n for n in NAME_LISTS if n not in self.phrases]):
+            raise ValueError(f"phrases: these lists of names are missing: {', '.join(missing)}")
+        return self

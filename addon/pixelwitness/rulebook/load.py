@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
@@ -18,6 +19,18 @@ MAX_DEPTH = 24
 
 class RuleError(Exception):
     """A rule file that cannot be used: says which file, which line, and what is wrong."""
+
+
+def _compiles(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+type Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression, as text."""
 
 
 class Rule(BaseModel):
@@ -93,9 +106,14 @@ def as_rule[R: BaseModel](path: Path, data: Any, model: type[R]) -> R:
         return model.model_validate(data)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        lines = [f"{path}:{line_of(path, p['loc'])}: {_where(p['loc'])}{p['msg']}" for p in problems[:5]]
+        lines = [f"{path}:{line_of(path, p['loc'])}: {_where(p['loc'])}{words_of(p)}" for p in problems[:5]]
         more = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
         raise RuleError("\n".join(lines + more)) from error
+
+
+def words_of(problem: Mapping[str, Any]) -> str:
+    """What one problem of a ValidationError is, without what pydantic puts before the words of a check of ours."""
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from pixelwitness.observations import HitKind, Tier
-from pixelwitness.rulebook.load import Rule, SourcedRule
+from pixelwitness.rulebook.load import Pattern, Rule, SourcedRule
 from pixelwitness.rulebook.traffic import Category
 
 
@@ -98,15 +97,9 @@ class Documented(Rule):
 class Redactions(Rule):
     """Marks that the vendor's client puts where it took something out."""
 
-    pattern: str
+    pattern: Pattern
     meanings: dict[str, str]
     """By the mark's inner word; others are reported by that word."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        re.compile(value)
-        return value
 
 
 class ContentField(Rule):
@@ -168,7 +161,7 @@ class PixelRule(SourcedRule):
     """Further texts that stand for nothing, in clear (whatever their case) and hashed."""
     names_too: tuple[str, ...] = ()
     """Those of them that people are called: in a field for a name they are taken for one."""
-    placeholder_pattern: str | None = None
+    placeholder_pattern: Pattern | None = None
     """Shapes of such texts: templates that were not filled in."""
     person_objects: tuple[str, ...] = ()
     """Paths of the objects that describe the person: a field in one that no rule knows is an unknown identity field."""
@@ -186,17 +179,10 @@ class PixelRule(SourcedRule):
     repeats: Repeats | None = None
     frame_runtimes: tuple[str, ...] = ()
     """Values of `context.pixel.runtime` that mean a frame of another site."""
-    pixel_code: str | None = None
+    pixel_code: Pattern | None = None
     """The shape of a pixel code, as a regular expression."""
     pixel_code_created: tuple[str, ...] = ()
     """Formats of a pixel code that embed the time of its making."""
     examples: tuple[dict[str, str], ...] = ()
     """For files without endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`, `path`/`means`,
     `message_id`/`repeats`, `body` (a loader's) with what is read of it."""
-
-    @field_validator("pixel_code", "placeholder_pattern")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            re.compile(value)
-        return value

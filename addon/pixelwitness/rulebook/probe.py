@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pixelwitness.rulebook.load import Rule, SourcedRule
+from pixelwitness.rulebook.decoders import PROBED, check_decoder
+from pixelwitness.rulebook.load import Pattern, Rule, SourcedRule
 
 
 class StoreRule(Rule):
     """One key of localStorage, and how to read its value."""
 
     name: str | None = None
-    pattern: str | None = None
+    pattern: Pattern | None = None
     """Instead of `name`: a regular expression for the whole key, in the syntax that Python and JavaScript share."""
     decoder: str
     params: dict[str, Any] = Field(default_factory=dict)
@@ -23,8 +24,7 @@ class StoreRule(Rule):
     def _named(self) -> StoreRule:
         if (self.name is None) == (self.pattern is None):
             raise ValueError("a store needs either `name` or `pattern`")
-        if self.pattern is not None:
-            re.compile(self.pattern)
+        check_decoder(self.decoder, self.params, PROBED)
         return self
 
     def covers(self, key: str) -> bool:
@@ -38,6 +38,11 @@ class ApiRule(Rule):
     api: Literal["tcf", "gpp", "onetrust", "cookiebot", "didomi", "usercentrics", "termly"]
     decoder: str
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _decoded(self) -> ApiRule:
+        check_decoder(self.decoder, self.params, PROBED)
+        return self
 
 
 class ProbeExample(Rule):
