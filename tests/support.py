@@ -46,6 +46,17 @@ def asset(at: int, *, cookie: str | None, url: str = SHOP + "app.js", client: st
     return Exchange(client, START + at, "GET", url, tuple(headers), b"", response=Response(START + at + 5, 200), **more)
 
 
+def style(at: int, url: str = SHOP + "shop.css", client: str = "c") -> Exchange:
+    """A sub-resource that says nothing of consent, as nearly every page has one."""
+    return Exchange(
+        client,
+        START + at,
+        "GET",
+        url,
+        (("Referer", SHOP), ("Sec-Fetch-Dest", "style"), ("Sec-Fetch-Site", "same-origin")),
+    )
+
+
 def body(event: str | None = "Pageview", *, url: str = SHOP, stamp: int | None = None, **more: Any) -> dict[str, Any]:
     """A message of TikTok's client, in its shape."""
     made: dict[str, Any] = {

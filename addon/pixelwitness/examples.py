@@ -260,6 +260,9 @@ def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
         if "message_id" in case:
             repeated = vendor_of(book, rule.vendor).repeated_message(case["message_id"]) or ""
             yield from _differs(("examples", i), "repeats", repeated, case["repeats"])
+        if "host" in case:
+            sends = vendor_of(book, rule.vendor).sends_to(case["host"])
+            yield from _differs(("examples", i), "sends", sends, case["sends"] == "yes")
         if "body" in case:
             yield from _loader(i, case, book)
     for digest, text in rule.placeholders.items():

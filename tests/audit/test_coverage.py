@@ -7,17 +7,20 @@ from urllib.parse import quote
 
 import pytest
 
+from pixelwitness.audit.doubts import doubts_of
 from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import Coverage
+from pixelwitness.audit.session import sessions_of
 from pixelwitness.exchange import Exchange, Response
 from pixelwitness.ingest import observe_request
 from pixelwitness.observations import BlindSpot
 from pixelwitness.run import Lens, Scope, Tally, request_record
-from support import BOOK, PIXEL, SHOP, START, asset, hit, observe, onetrust, page, script
+from support import BOOK, PIXEL, SHOP, START, asset, cmp_script, hit, observe, onetrust, page, script, style
 
 GPC = [("Sec-GPC", "1")]
 NO = onetrust(False, at=-5000)
 QUIET = page(0, cookie=NO)
+QUIETLY = [QUIET, style(100)]
 
 
 def row(
@@ -34,13 +37,15 @@ def test_a_pass_names_its_page_views_and_its_control() -> None:
         page(0, cookie=onetrust(True, at=-5000)),
         hit(1000),
         page(20_000, SHOP + "a", cookie=onetrust(False, at=15_000)),
+        style(20_100),
         page(30_000, SHOP + "b", cookie=onetrust(False, at=15_000)),
+        style(30_100),
     ]
     withdrawn = row(visit, "withdrawn")
     assert withdrawn.result == "pass"
     assert withdrawn.note == "2 page views, nothing sent; control: sends seen 1 when granted"
     assert row(visit, "granted").note == "1 page view, 1 sends, all compliant; no_control"
-    assert row([QUIET]).note == "1 page view, nothing sent; no_control"
+    assert row(QUIETLY).note == "1 page view, nothing sent; no_control"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,10 @@ def test_a_pass_names_its_page_views_and_its_control() -> None:
 def test_only_a_page_that_came_is_a_page_view(status: int, headers: tuple, result: str) -> None:
     seen = asset(-100, cookie=NO)
     made = judge(
-        observe([seen, replace(QUIET, response=Response(START + 20, status, headers)), page(99, "https://x.example/")]),
+        observe([
+            seen, replace(QUIET, response=Response(START + 20, status, headers)), style(50),
+            page(99, "https://x.example/"),
+        ]),
         [BOOK.regimes["eu"]], BOOK,
     ).coverage  # fmt: skip
     found = {c.state: c.result for c in made if c.property == "shop.example"}
@@ -87,7 +95,7 @@ GERMAN = "CookieConsent=" + quote(
 
 
 def test_silence_before_a_visitor_of_another_law_passes_only_where_that_law_was_asked_for() -> None:
-    visit = observe([page(0, cookie=GERMAN)])
+    visit = observe([page(0, cookie=GERMAN), style(100)])
 
     def denied(*named: str) -> dict[str, Coverage]:
         made = judge(visit, [BOOK.regimes["eu"], BOOK.regimes["us-ca"]], BOOK, named).coverage
@@ -101,11 +109,13 @@ def test_silence_before_a_visitor_of_another_law_passes_only_where_that_law_was_
 
 def test_silence_before_a_law_was_in_force_is_no_pass_under_it() -> None:
     years = 7 * 365 * 86_400_000
-    visit = [replace(page(0, cookie=onetrust(False, at=-years - 5000)), started_at=START - years)]
+    visit = [
+        replace(page(0, cookie=onetrust(False, at=-years - 5000)), started_at=START - years), style(100 - years),
+    ]  # fmt: skip
     assert row(visit, "denied", "eu").result == "pass"
     early = row(visit, "denied", "us-ca")
     assert (early.result, early.note) == ("unverified", "not in force on that day; no_control")
-    later = row([*visit, page(0, SHOP + "now", cookie=NO)], "denied", "us-ca")
+    later = row([*visit, page(0, SHOP + "now", cookie=NO), style(100)], "denied", "us-ca")
     assert (later.result, later.note) == ("pass", "1 page view, nothing sent; no_control")
 
 
@@ -119,10 +129,10 @@ def copy(at: int) -> Exchange:
 
 def test_a_copy_that_left_after_the_withdrawal_keeps_silence_from_passing() -> None:
     refused = page(6000, SHOP + "w", cookie=onetrust(False, at=4000))
-    visit = [page(0, cookie=onetrust(True, at=-5000)), hit(1000, event_id="e1"), refused, copy(9500)]
+    visit = [page(0, cookie=onetrust(True, at=-5000)), hit(1000, event_id="e1"), refused, style(6100), copy(9500)]
     withdrawn = row(visit, "withdrawn")
     assert (withdrawn.result, withdrawn.hits) == ("unverified", {})
-    assert row([*visit[:3], copy(1100)], "withdrawn").result == "pass"
+    assert row([*visit[:4], copy(1100)], "withdrawn").result == "pass"
     assert row(visit, "granted").result == "pass"
 
 
@@ -133,9 +143,9 @@ def bare(at: int) -> Exchange:
 
 def test_a_send_that_cannot_be_placed_keeps_silence_from_passing() -> None:
     lost = bare(-1000)
-    assert row([lost, QUIET]).result == "unverified"
-    assert "could not be put on any page" in row([lost, QUIET]).note
-    assert row([replace(lost, client="d"), QUIET]).result == "pass"
+    assert row([lost, *QUIETLY]).result == "unverified"
+    assert "could not be put on any page" in row([lost, *QUIETLY]).note
+    assert row([replace(lost, client="d"), *QUIETLY]).result == "pass"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +154,13 @@ def test_a_send_that_cannot_be_placed_keeps_silence_from_passing() -> None:
         (BlindSpot(client="c", host="analytics.tiktok.com", kind="tls_refused"), "unverified"),
         (BlindSpot(client="c", host="metrics.shop.example", kind="tls_refused"), "unverified"),
         (BlindSpot(client="c", host="api.other.example", kind="tls_refused"), "pass"),
-        (BlindSpot(client="c", host="www.tiktok.com", kind="tls_refused"), "unverified"),
+        (BlindSpot(client="c", host="analytics-sg.tiktok.com", kind="quic_seen"), "unverified"),
+        (BlindSpot(client="c", host="analytics.tiktok.com", kind="passed_through"), "unverified"),
+        (BlindSpot(client="c", host="www.tiktok.com", kind="tls_refused"), "pass"),
+        (BlindSpot(client="c", host="api16-normal-useast5.tiktokv.us", kind="tls_refused"), "pass"),
+        (BlindSpot(client="c", host="8.8.8.8", kind="tls_refused"), "unverified"),
+        (BlindSpot(client="c", host="an unknown host", kind="tls_refused"), "unverified"),
+        (BlindSpot(client="c", host="192.168.1.9", kind="tls_refused"), "pass"),
         (BlindSpot(client="d", host="metrics.other.example", kind="tls_refused"), "pass"),
         (BlindSpot(client="capture", kind="capture_damaged"), "unverified"),
         (BlindSpot(client=None, kind="addon_fault"), "unverified"),
@@ -157,7 +173,7 @@ def test_a_send_that_cannot_be_placed_keeps_silence_from_passing() -> None:
     ],
 )
 def test_what_was_not_seen_keeps_silence_from_passing(spot: BlindSpot, result: str) -> None:
-    assert row([QUIET], spots=(spot,)).result == result
+    assert row(QUIETLY, spots=(spot,)).result == result
 
 
 def test_a_host_that_could_be_read_all_the_same_is_no_doubt() -> None:
@@ -190,3 +206,68 @@ def test_out_of_scope_a_send_that_names_no_page_is_on_the_record_and_no_more() -
     elsewhere = replace(script(0), headers=(("Referer", "https://mail.example/inbox"),))
     assert observe_request(elsewhere, BOOK).hits
     assert request_record(elsewhere, lens, Tally()) is None
+
+
+# --- what a recording must show for its silence to count ---------------------------------------------------------------
+
+
+def test_a_recording_of_documents_only_is_no_all_clear() -> None:
+    alone = row([QUIET])
+    assert alone.result == "unverified"
+    assert "not shown that a send would have been" in alone.note
+    assert row(QUIETLY).result == "pass"
+
+
+def test_what_was_seen_of_the_pages_before_says_nothing_of_a_state_of_which_only_documents_were_kept() -> None:
+    agreed = [page(0, cookie=onetrust(True, at=-5000)), style(50), hit(1000)]
+    refused = page(20_000, SHOP + "a", cookie=onetrust(False, at=15_000))
+    assert row([*agreed, refused], "withdrawn").result == "unverified"
+    assert row([*agreed, refused, style(20_100)], "withdrawn").result == "pass"
+
+
+def test_a_consent_system_that_loads_shows_that_other_requests_are_kept() -> None:
+    assert row([QUIET, cmp_script(50)]).result == "pass"
+
+
+# --- sends at the moment of a withdrawal ---------------------------------------------------------------------------------
+
+
+def withdrawing(click: Exchange) -> list[Exchange]:
+    """Agreed; a message near the click on "reject" at 5,000; then a page without anything sent."""
+    return [
+        page(0, cookie=onetrust(True, at=-5000)), style(50), click,
+        page(20_000, SHOP + "a", cookie=onetrust(False, at=5000)), style(20_100),
+    ]  # fmt: skip
+
+
+def clicked(at: int, stamp: int | None) -> Exchange:
+    return hit(at, None, path="/api/v2/pixel/act", action="Click", stamp=stamp)
+
+
+def test_the_pixels_own_report_of_the_click_that_withdrew_leaves_silence_a_pass() -> None:
+    said = row(withdrawing(clicked(5010, stamp=4990)), "withdrawn")
+    assert (said.result, said.control_hits) == ("pass", None)
+    assert "1 sends at the very moment of the choice are left open" in said.note
+
+
+@pytest.mark.parametrize(("at", "stamp"), [(5100, 5050), (5100, None), (5900, 3000)])
+def test_a_send_at_that_moment_that_may_have_been_made_or_sent_after_it_does_not(at: int, stamp: int | None) -> None:
+    said = row(withdrawing(clicked(at, stamp)), "withdrawn")
+    assert said.result == "unverified"
+    assert "may belong here" in said.note
+
+
+# --- traffic that passed unread -------------------------------------------------------------------------------------------
+
+
+def test_an_app_may_send_to_any_host_of_the_vendors_and_a_page_may_not() -> None:
+    batch = Exchange(
+        "c", START + 1000, "POST", "https://analytics.us.tiktok.com/api/v1/app_sdk/batch", (),
+        b'{"tiktok_app_id": "7123", "batch": [{"type": "track", "event": "launch", "context": {"app": {"id": "shop.app"}}}]}',
+    )  # fmt: skip
+    rows = observe([*QUIETLY, batch])
+    other = BlindSpot(client="c", host="mcs.tiktokv.com", kind="tls_refused")
+    placed = sessions_of(rows, BOOK.judging)
+    assert {s.app for s in placed.sessions.values()} == {True, False}
+    doubts = doubts_of((other,), (), rows.hits, placed, BOOK)
+    assert [placed.sessions["c", prop].app for prop in doubts] == [True]

@@ -22,6 +22,7 @@ from support import (
     page,
     rules,
     script,
+    style,
     verdict,
 )  # fmt: skip
 
@@ -427,12 +428,16 @@ def test_silence_is_a_pass_only_with_page_views_and_names_its_control() -> None:
         page(0, cookie=onetrust(True, at=-5000)),
         hit(1000),
         page(20_000, SHOP + "a", cookie=onetrust(False, at=15_000)),
+        style(20_100),
         page(30_000, SHOP + "b", cookie=onetrust(False, at=15_000)),
+        style(30_100),
     ]
     rows = {c.state: c for c in judged(visit).coverage if c.regime == "eu"}
     assert (rows["withdrawn"].result, rows["withdrawn"].page_views, rows["withdrawn"].control_hits) == ("pass", 2, 1)
     assert rows["unanswered"].result == "not_tested"
-    silent = {c.state: c for c in judged([page(0, cookie=onetrust(False, at=-5000))]).coverage if c.regime == "eu"}
+    silent = {
+        c.state: c for c in judged([page(0, cookie=onetrust(False, at=-5000)), style(100)]).coverage if c.regime == "eu"
+    }
     assert (silent["denied"].result, silent["denied"].control_hits) == ("pass", None)
     assert "no_control" in silent["denied"].note
 

@@ -13,6 +13,10 @@ NO_PAGE = 204, 205
 NOT_MODIFIED = 304
 NOT_THEIRS = "the traffic suggests that this regime does not apply to the visitor"
 NOT_YET = "not in force on that day"
+DOCUMENTS_ONLY = (
+    "beside the documents themselves no request of these pages to the site or its consent system was seen, so that "
+    "it is not shown that a send would have been"
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class SeenView:
     states: frozenset[CoverageState]
     muted: frozenset[str] = frozenset()
     early: frozenset[str] = frozenset()
+    bare: bool = False
+    """No other request of the page was seen: a recording of documents only, or everything came from a cache."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class SeenHit:
     muted: bool = False
     """The traffic suggests that the regime does not apply to this visitor, and nobody asked for it."""
     around: bool = False
-    """Sent so close to a withdrawal that it may have come just before it or just after."""
+    """Sent so close to a withdrawal that the recorder's time does not tell which came first; by the device's own clock
+    it was made before the withdrawal (the pixel reports the click on the banner itself)."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +101,19 @@ def _row(
 ) -> Coverage:
     own_views = [v for v in views if state in v.states]
     seen = len(own_views)
-    telling = sum(1 for v in own_views if regime not in v.muted | v.early)
+    lawful = [v for v in own_views if regime not in v.muted | v.early]
+    telling = sum(1 for v in lawful if not v.bare)
     here = [h for h in hits if state in h.states]
     perhaps = [h for h in hits if state in h.maybe]
     elsewhere = [h for h in hits if h.states and state not in h.states]
     blocked = unseen.blocked[prop, state]
     because = _because(here, perhaps, blocked, seen, unseen.unplaced[regime, prop], unseen.doubts.get(prop, ()))
-    if seen and not telling:
+    if seen and not lawful:
         muted, early = (any(regime in v.muted for v in own_views), any(regime in v.early for v in own_views))
         said = [NOT_THEIRS] * muted + [NOT_YET] * early
         because = list(dict.fromkeys([*because, *said]))
+    elif lawful and not telling:
+        because = [*because, DOCUMENTS_ONLY]
     result: CoverageResult
     if any(h.fails for h in here):
         result = "fail"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 
 from pixelwitness.audit.session import Placed
 from pixelwitness.observations import BlindSpot, Hit
+from pixelwitness.pixels.vendor import vendor_of
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
-from pixelwitness.rulebook.hosts import HostIndex
 
-UNSEEN = frozenset({"tls_refused", "quic_seen"})
+UNSEEN = frozenset({"tls_refused", "quic_seen", "passed_through"})
+NAMELESS = "an unknown host"
 LOST = frozenset({"capture_damaged", "addon_fault", "out_of_scope_send"})
 
 
@@ -23,7 +25,8 @@ def doubts_of(
     for client, prop in placed.sessions:
         clients[client].add(prop)
     everywhere = {prop for own in clients.values() for prop in own}
-    vendors = _vendor_hosts(book)
+    apps = {prop for (_, prop), session in placed.sessions.items() if session.app}
+    vendors = [vendor_of(book, name) for name in dict.fromkeys(p.vendor for p in book.pixels)]
     readable = {(h.client, h.host) for h in hits}
     found: dict[str, list[str]] = defaultdict(list)
 
@@ -39,11 +42,12 @@ def doubts_of(
     for spot in spots:
         host = (spot.host or "").lower().rstrip(".")
         if spot.kind in UNSEEN and (spot.client, host) not in readable:
-            if vendors.lookup(host):
-                doubt(of_client(spot.client), f"traffic to {host} passed unread ({spot.kind.replace('_', ' ')})")
-            elif host:
-                own = of_client(spot.client) & {registrable_domain(host)}
-                doubt(own, f"traffic to {host} passed unread ({spot.kind.replace('_', ' ')})")
+            concerned = of_client(spot.client)
+            if not _nameless(host) and not any(v.sends_to(host) for v in vendors):
+                # An app's SDK may be told of another host of the vendor's; a page's own host may hold copies.
+                of_vendor = apps if any(v.owns(host) for v in vendors) else frozenset[str]()
+                concerned &= of_vendor | {registrable_domain(host)}
+            doubt(concerned, f"traffic to {host or NAMELESS} passed unread ({spot.kind.replace('_', ' ')})")
         elif spot.kind in LOST or (spot.kind == "odd_entry" and spot.at is None):
             doubt(of_client(spot.client) if spot.client in clients else everywhere, LOST_WORDS[spot.kind])
         elif spot.kind == "first_party_unseen":
@@ -66,10 +70,9 @@ LOST_WORDS = {
 }
 
 
-def _vendor_hosts(book: Rulebook) -> HostIndex[str]:
-    index: HostIndex[str] = HostIndex()
-    for pixel in book.pixels:
-        for endpoint in pixel.endpoints:
-            for host in endpoint.hosts:
-                index.add(host, pixel.vendor)
-    return index
+def _nameless(host: str) -> bool:
+    """Whether a connection named no host: its address, if any, may be anybody's out there."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return host in ("", NAMELESS)

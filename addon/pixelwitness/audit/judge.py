@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pixelwitness.audit.clock import Clock
 from pixelwitness.audit.copies import first_party_copies, repetitions
 from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
 from pixelwitness.audit.doubts import doubts_of
@@ -31,16 +32,16 @@ from pixelwitness.audit.pixels import notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
-from pixelwitness.audit.session import Placed, Session, blocked_sends, sessions_of
+from pixelwitness.audit.session import Placed, Session, bare_views, blocked_sends, sessions_of
 from pixelwitness.audit.sites import STATEMENT, Site, sites_of
 from pixelwitness.audit.timeline import CHOICES
 from pixelwitness.audit.verdict import Decision, applies_on, decide, tier_of
 from pixelwitness.audit.violations import Case, Weight, mitigations, violations_of
 from pixelwitness.audit.words import reason, what
-from pixelwitness.observations import BlindSpot, PageView, State
+from pixelwitness.observations import BlindSpot, Hit, PageView, State
 from pixelwitness.property import host_of
 from pixelwitness.rulebook import Rulebook
-from pixelwitness.rulebook.law import Regime
+from pixelwitness.rulebook.law import Judging, Regime
 
 NOTHING_KNOWN = ConsentAt(frozenset(CHOICES), ("no_page",), store=True)
 
@@ -136,11 +137,13 @@ def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
     known = Known(session, court.book, court.sites.get(session.property, NO_SITE))
     consent, opt_outs = known.consent, known.opt_outs
     weights = court.weights(session)
+    bare = bare_views(session)
     for view in session.page_views:
-        _judge_view(view, session, known, weights, notes)
+        _judge_view(view, session, known, weights, notes, bare=view.id in bare)
     for hit, place in session.hits:
         at, out, said = known.at_hit(hit, place)
-        case = Case(hit, place, at, out, court.copies.get(hit.id), _confidence(place, at), said)
+        early = _made_before_refusal(hit, at, session.clock.whole, court.book.judging)
+        case = Case(hit, place, at, out, court.copies.get(hit.id), _confidence(place, at), said, early)
         _judge_hit(case, session, court, weights, notes)
     for spot in session.blocked:
         key = (session.client, session.property, "blocked_send", spot.detail)
@@ -155,7 +158,7 @@ def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
 
 
 def _judge_view(
-    view: PageView, session: Session, known: Known, weights: Mapping[str, Weight], notes: _Notes
+    view: PageView, session: Session, known: Known, weights: Mapping[str, Weight], notes: _Notes, *, bare: bool
 ) -> None:  # fmt: skip
     at = known.consent.at(view.at, view.host)
     gpc = "gpc" in known.opt_outs.at_view(view).in_force
@@ -163,7 +166,7 @@ def _judge_view(
     if is_view(view.status, prerender=view.prerender) and view.is_page:
         muted = frozenset(r for r, weight in weights.items() if weight.muted)
         early = frozenset(r for r, weight in weights.items() if not applies_on(weight.regime, view.at))
-        notes.seen_views.append(SeenView(session.property, _coverage_states(at, gpc), muted, early))
+        notes.seen_views.append(SeenView(session.property, _coverage_states(at, gpc), muted, early, bare))
 
 
 def _judge_hit(
@@ -237,6 +240,18 @@ def _weigh_copies(notes: _Notes) -> None:
                 notes.seen_hits.append(SeenHit(prop, regime, tier, frozenset(), states, decision.word, fails=False))
 
 
+def _made_before_refusal(hit: Hit, consent: ConsentAt, clock: Clock, rules: Judging) -> bool:
+    """Whether a send at the very moment of a withdrawal was made before it, by the one clock that stamped both.
+
+    The pixel reports the click on the banner itself. Such a send says nothing of what came after the withdrawal; where
+    no two stamps tell the order, it may.
+    """
+    if consent.reasons != ("around_a_choice",) or consent.refused_at is None or hit.event_time is None:
+        return False
+    made = hit.event_time - clock.offset
+    return made <= consent.refused_at and hit.occurred_at - made <= rules.held_ms
+
+
 def _seen_hit(case: Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails: bool, muted: bool) -> SeenHit:
     states = _coverage_states(case.consent, gpc)
     maybe: set[CoverageState] = set()
@@ -246,9 +261,7 @@ def _seen_hit(case: Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails
             alone = replace(case.consent, possible=frozenset({state}))
             if decide(regime, case.hit, alone, case.opt_outs, case.site).word != "compliant":
                 maybe.add(state)
-        # The pixel reports the click on the banner itself: sent with a withdrawal, it says nothing of what came after.
-        clicking = case.consent.reasons == ("around_a_choice",) and "granted" in case.consent.possible
-        if "denied" in maybe and not clicking:
+        if "denied" in maybe and not case.made_before_refusal:
             maybe.add("withdrawn")
     if not gpc and "gpc" in case.opt_outs.possible:
         maybe.add("gpc")

@@ -38,6 +38,8 @@ class ConsentAt:
     withdrawn: bool = False
     """It is denied, and had been granted earlier in the session."""
     no_mechanism: bool = False
+    refused_at: int | None = None
+    """Where a refusal is among what decided, and carries a trusted stamp: that stamp, in the recorder's time."""
     conflict: bool = False
     other_host: bool = False
     """Read on another host of the property than the hit's page."""
@@ -77,6 +79,7 @@ def _result(system: System, level: Level, reading: AtMoment, settled: list[Evide
     denied = current is not None and reading.values == {"denied"}
     withdrawn = denied and current is not None and any(e.value == "granted" and e.by < current.by for e in settled)
     hosts = {e.host for e in deciding if e.host}
+    refusals = [e.stamp for e in deciding if e.value == "denied" and e.since is not None and not e.written]
     return ConsentAt(
         frozenset(reading.values),
         reasons=(reading.reason,) if reading.reason and len(reading.values) > 1 else (),
@@ -88,6 +91,7 @@ def _result(system: System, level: Level, reading: AtMoment, settled: list[Evide
         confirmed=reading.confirmed,
         since=(current.stamp or current.by) if current is not None else None,
         withdrawn=withdrawn,
+        refused_at=min((stamp for stamp in refusals if stamp is not None), default=None),
         no_mechanism=system.id == "" and level == "none" and not deciding,
         conflict=reading.reason == "signal_conflict",
         other_host=bool(hosts) and host is not None and host not in hosts,

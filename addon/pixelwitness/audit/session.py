@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pixelwitness.audit.clock import ClientClock, clock_of
@@ -139,21 +140,68 @@ def _give_mark(mark: Signal, placed: Placed) -> None:
             session.marks.append(mark)
 
 
+def bare_views(session: Session) -> frozenset[str]:
+    """Ids of the documents after which, up to the next one, no other request of the session's pages was seen."""
+    documents = [v for v in session.page_views if not v.prerender]
+    ids = {v.id for v in session.page_views}
+    other = [f.at for f in session.first_party if not f.document] + [h.occurred_at for h, _ in session.hits]
+    other += [s.observed_at for s in session.signals if s.exchange_id not in ids] + [b.at or 0 for b in session.blocked]
+    other.sort()
+    ends = [*(v.at for v in documents[1:]), 2**62]
+    return frozenset(
+        v.id for v, end in zip(documents, ends, strict=False) if bisect_left(other, v.at) >= bisect_left(other, end)
+    )
+
+
 def blocked_sends(rows: Rows, rules: Judging) -> list[BlindSpot]:
     """Sends that were tried and did not leave: preflights without their POST, requests that the browser blocked."""
-    posts: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for hit in rows.hits:
+    spots = _once(rows.blind_spots)
+    asked = [s for s in spots if s.kind == "preflight" and s.client is not None and s.at is not None]
+    unanswered = set(_without_post(asked, rows.hits, spots, rules.preflight_window_ms))
+    return [
+        spot.model_copy(update={"kind": "blocked_send"}) if spot.kind == "preflight" else spot
+        for spot in spots
+        if spot.kind == "blocked_send" or spot in unanswered
+    ]
+
+
+def _without_post(
+    preflights: Iterable[BlindSpot], hits: Iterable[Hit], spots: Iterable[BlindSpot], window: int
+) -> Iterator[BlindSpot]:  # fmt: skip
+    """Preflights that no request of their own followed. A request answers one preflight, the earliest that waits.
+
+    Those that need one come first: what browsers send without asking (a beacon of text) answers only what is left. A
+    request that was itself blocked is counted already, so it answers its preflight too.
+    """
+    type Target = tuple[str | None, str]
+    posts: dict[Target, dict[tuple[int, str], None]] = defaultdict(dict)
+    simple: dict[Target, dict[tuple[int, str], None]] = defaultdict(dict)
+    for hit in hits:
         if hit.method == "POST":
-            posts[hit.client, hit.request_url].append(hit.occurred_at)
-    spots = []
-    for spot in _once(rows.blind_spots):
-        if spot.kind == "blocked_send":
-            spots.append(spot)
-        elif spot.kind == "preflight" and spot.client is not None and spot.at is not None:
-            window = range(spot.at, spot.at + rules.preflight_window_ms + 1)
-            if not any(at in window for at in posts.get((spot.client, spot.url or ""), ())):
-                spots.append(spot.model_copy(update={"kind": "blocked_send"}))
-    return spots
+            kind = simple if hit.transport == "beacon" else posts
+            kind[hit.client, hit.request_url][hit.occurred_at, hit.exchange_id] = None
+    for spot in spots:
+        if spot.kind == "blocked_send" and spot.at is not None:
+            posts[spot.client, spot.url or ""][spot.at, spot.exchange_id or ""] = None
+    waiting: dict[Target, list[BlindSpot]] = defaultdict(list)
+    for spot in sorted(preflights, key=lambda s: (s.at or 0, s.exchange_id or "")):
+        waiting[spot.client, spot.url or ""].append(spot)
+    for target, asked in waiting.items():
+        left = _unmatched(asked, sorted(at for at, _ in posts.get(target, ())), window)
+        yield from _unmatched(left, sorted(at for at, _ in simple.get(target, ())), window)
+
+
+def _unmatched(asked: list[BlindSpot], times: Iterable[int], window: int) -> list[BlindSpot]:
+    """Of some preflights, by time, those without a request of their own among some times, in order."""
+    left: list[BlindSpot] = []
+    index = 0
+    for time in times:
+        while index < len(asked) and (asked[index].at or 0) < time - window:
+            left.append(asked[index])
+            index += 1
+        if index < len(asked) and (asked[index].at or 0) <= time:
+            index += 1
+    return [*left, *asked[index:]]
 
 
 def _once(spots: Iterable[BlindSpot]) -> list[BlindSpot]:

@@ -39,6 +39,8 @@ class Case:
     copy_of: str | None
     confidence: Confidence
     site: SiteAt = NOTHING_SAID
+    made_before_refusal: bool = False
+    """Sent at the very moment of a withdrawal, and made before it by the device's own clock."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from pixelwitness.identity.stamps import created_at
@@ -77,6 +78,7 @@ class Vendor:
     id: str
     name: str
     domains: frozenset[str]
+    senders: tuple[str, ...]
     renames: dict[str, str]
     identity: tuple[IdentityField, ...]
     cookies: tuple[PixelCookie, ...]
@@ -98,6 +100,10 @@ class Vendor:
     def owns(self, host: str) -> bool:
         """Whether a host is the vendor's, not that of a first-party copy."""
         return any(host == d or host.endswith("." + d) for d in self.domains)
+
+    def sends_to(self, host: str) -> bool:
+        """Whether the pixel's traffic may go to a host, as far as its name tells."""
+        return any(fnmatchcase(host, pattern) for pattern in self.senders)
 
     def code_created_at(self, code: str) -> int | None:
         """When a pixel was made, by its code; None where the code does not say."""
@@ -125,6 +131,7 @@ def vendor_of(book: Rulebook, vendor: str) -> Vendor:
         id=vendor,
         name=next((p.name for p in files if p.name), vendor),
         domains=frozenset(d for p in files for d in p.domains),
+        senders=tuple(s for p in files for s in p.senders),
         renames={k: v for p in files for k, v in p.renames.items()},
         identity=tuple(f for p in files for f in p.identity),
         cookies=tuple(c for p in files for c in p.cookies),

@@ -150,6 +150,8 @@ class PixelRule(SourcedRule):
     name: str = ""
     domains: tuple[str, ...] = ()
     """Host suffixes of the vendor, to tell its own hosts from first-party copies."""
+    senders: tuple[str, ...] = ()
+    """Hosts that pages and apps send the pixel's traffic to, with `*` for anything: for what passed unread."""
     endpoints: tuple[Endpoint, ...] = ()
     renames: dict[str, str] = Field(default_factory=dict)
     """Event names as sent, to one common name each."""
@@ -184,5 +186,5 @@ class PixelRule(SourcedRule):
     pixel_code_created: tuple[str, ...] = ()
     """Formats of a pixel code that embed the time of its making."""
     examples: tuple[dict[str, str], ...] = ()
-    """For files without endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`, `path`/`means`,
-    `message_id`/`repeats`, `body` (a loader's) with what is read of it."""
+    """Beside those of endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`, `path`/`means`,
+    `message_id`/`repeats`, `host`/`sends`, `body` (a loader's) with what is read of it."""

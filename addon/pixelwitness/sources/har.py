@@ -203,7 +203,7 @@ def _response(entry: dict[str, Any], started: int, problems: list[str]) -> Respo
 def _error(entry: dict[str, Any]) -> str | None:
     response = entry.get("response")
     for holder in (response if isinstance(response, dict) else {}, entry):
-        for key in ("_error", "_blockedReason"):
+        for key in ("_error", "_blockedReason", "_failureText"):
             if isinstance(holder.get(key), str):
                 return _clean(holder[key])[:200]
     return None
