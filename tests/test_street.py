@@ -30,3 +30,9 @@ def test_only_the_edges_know_mitmproxy() -> None:
     for path in PACKAGE.rglob("*.py"):
         if "import mitmproxy" in path.read_text() or "from mitmproxy" in path.read_text():
             assert path.parent.name in ("proxy",) or path.name == "mitm.py", path
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Pytest imports them by their names alone: the second would not be run."""
+    names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [one for one, next_ in zip(names, names[1:], strict=False) if one == next_] == []
