@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 
 from support import ROOT
 
@@ -35,4 +36,4 @@ def test_only_the_edges_know_mitmproxy() -> None:
 def test_no_two_test_files_have_one_name() -> None:
     """Pytest imports them by their names alone: the second would not be run."""
     names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
-    assert [one for one, next_ in zip(names, names[1:], strict=False) if one == next_] == []
+    assert [one for one, next_ in pairwise(names) if one == next_] == []
