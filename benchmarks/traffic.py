@@ -132,6 +132,7 @@ def _asset(page: dict[str, Any], n: int, at: datetime) -> dict[str, Any]:
         {"name": "Sec-Fetch-Mode", "value": "no-cors"},
         {"name": "Sec-Fetch-Site", "value": "same-origin" if own else "cross-site"},
     ]  # fmt: skip
+    request["cookies"] = []  # with another host's request no cookie of the site travels
     if own:
         _with_cookies(made, new=False)
     if request["method"] == "POST":
@@ -150,3 +151,5 @@ def _with_cookies(entry: dict[str, Any], *, new: bool) -> None:
     for header in entry["request"]["headers"]:
         if header["name"].lower() == "cookie" and not new:
             header["value"] = f"{header['value']}; {BUSY}"
+            pairs = (pair.partition("=") for pair in header["value"].split("; "))
+            entry["request"]["cookies"] = [{"name": name, "value": value} for name, _, value in pairs]

@@ -7,6 +7,8 @@ from functools import lru_cache
 from pixelwitness.classify import Classified, classify, is_document
 from pixelwitness.consent import probe
 from pixelwitness.consent.app import app_signals
+from pixelwitness.consent.configs import GPC_FILE, covers
+from pixelwitness.consent.index import index_of
 from pixelwitness.consent.read import request_signals, response_signals
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.identity.people import NOBODY, People
@@ -69,6 +71,22 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
         settings=disclosed(exchange, made, book),
         signals=response_signals(exchange, book, category=classified.category, own_site=_is_anywhere(classified)),
     )
+
+
+def reads_response(url: str, book: Rulebook) -> bool:
+    """Whether any rule reads the body of a response from a URL; of all others the head is enough.
+
+    Bodies are read of the vendor's scripts and configurations, of consent systems, and of a site's word on GPC.
+    """
+    exchange = Exchange("", 0, "GET", url)
+    return _reads(exchange.host, exchange.path, book)
+
+
+@lru_cache(4096)
+def _reads(host: str, path: str, book: Rulebook) -> bool:
+    classified = classify(Exchange("", 0, "GET", f"https://{host}{path}"), book)
+    known = classified.endpoint is not None or classified.category == "cmp"
+    return known or path == GPC_FILE or any(covers(c, path) for _, c in index_of(book).configs.lookup(host))
 
 
 def _probed(exchange: Exchange, book: Rulebook) -> Observed:

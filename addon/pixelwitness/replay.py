@@ -9,6 +9,7 @@ from pathlib import Path
 from pixelwitness.audit.model import Judgement
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
+from pixelwitness.ingest import reads_response
 from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import Ledger, Record, RunInfo
 from pixelwitness.marks import marks_beside
@@ -29,7 +30,7 @@ from pixelwitness.run import (
     spot_record,
     write,
 )  # fmt: skip
-from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.sources import CaptureError, ReadNote, Wanted
 from pixelwitness.sources.files import capture_digest, in_client, read_capture
 
 BATCH = 200
@@ -121,7 +122,11 @@ def _read(
     read = new = 0
     client = options.client or (f"capture:{name}" if options.separate else "capture")
     renamed = client if options.client or options.separate else None
-    for item in _until_damage(path, name, client, problems):
+
+    def wanted(url: str) -> bool:
+        return reads_response(url, book)
+
+    for item in _until_damage(path, name, client, problems, wanted):
         if isinstance(item, ReadNote):
             batch.append(_note(item, name, digest, client))
         else:
@@ -149,9 +154,11 @@ def _write(ledger: Ledger, run_id: str, batch: Sequence[Record], options: Option
     )  # fmt: skip
 
 
-def _until_damage(path: Path, name: str, client: str, problems: list[str]) -> Iterator[Exchange | ReadNote]:
+def _until_damage(
+    path: Path, name: str, client: str, problems: list[str], wanted: Wanted
+) -> Iterator[Exchange | ReadNote]:  # fmt: skip
     try:
-        yield from read_capture(path, client=client, name=name)
+        yield from read_capture(path, client=client, name=name, wanted=wanted)
     except CaptureError as error:
         problems.append(str(error))
         yield ReadNote("capture_damaged", str(error)[:300])

@@ -16,11 +16,13 @@ from pixelwitness import mask
 from pixelwitness.classify import classify
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY
+from pixelwitness.ingest import observe_response, reads_response
 from pixelwitness.ledger.chain import packed, unpacked
 from pixelwitness.ledger.commit import committed, keyed, tree
 from pixelwitness.pixels import decode
 from pixelwitness.rulebook import load_rulebook
 from pixelwitness.sources.files import read_capture
+from support import SHARED
 
 BOOK = load_rulebook()
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").rglob("*-bad-*t.har"))
@@ -115,3 +117,25 @@ def test_remembered_hits_are_the_hits(path: Path) -> None:
         assert {h.client for h in decode.hits(other, found, BOOK)[0]} <= {"d"}
         seen += bool(first[0])
     assert seen
+
+
+@pytest.mark.parametrize("path", [*CAPTURES, *sorted((SHARED / "captures").rglob("*.har"))], ids=lambda p: p.name)
+def test_bodies_that_are_not_read_say_nothing(path: Path) -> None:
+    without = [0, 0]
+    for item in read_capture(path, client="c"):
+        if not isinstance(item, Exchange) or item.response is None:
+            continue
+        wanted = reads_response(item.url, BOOK)
+        without[wanted] += 1
+        if not wanted:
+            bare = replace(item, response=replace(item.response, body=None, body_state="not_captured"))
+            assert observe_response(item, BOOK) == observe_response(bare, BOOK)
+    assert sum(without)
+
+
+def test_a_configuration_on_any_host_is_read() -> None:
+    uuid = "0195a1b2-0000-7000-8000-0123456789ab"
+    assert reads_response(f"https://shop.example/x/consent/{uuid}/{uuid}/en.json", BOOK)
+    assert reads_response("https://shop.example/.well-known/gpc.json", BOOK)
+    assert reads_response("https://analytics.tiktok.com/i18n/pixel/events.js?sdkid=A", BOOK)
+    assert not reads_response("https://shop.example/assets/app.js", BOOK)

@@ -17,6 +17,7 @@ from pixelwitness.rulebook.consent import ConfigRule
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_ROWS = 20_000
+GPC_FILE = "/.well-known/gpc.json"
 COOKIEBOT_TABLE = re.compile(r"CookieConsentDialog\.cookieTable(\w{4,20})\s*=\s*\[")
 COOKIEBOT_ROW = re.compile(
     r"""\[\s*(['"])((?:\\.|(?!\1)[^\\\n]){0,300})\1\s*,\s*(['"])((?:\\.|(?!\3)[^\\\n]){0,2000})\3"""
@@ -42,7 +43,7 @@ def read_config(exchange: Exchange, rule: ConfigRule, lists: Mapping[str, tuple[
     response = exchange.response
     if response is None or response.status != 200 or not response.body or len(response.body) > MAX_BODY:
         return None
-    if not re.fullmatch(rule.path, exchange.path):
+    if not covers(rule, exchange.path):
         return None
     try:
         placed = READERS[rule.reader](response.body.decode("utf-8", "replace"), lists)
@@ -55,6 +56,11 @@ def read_config(exchange: Exchange, rule: ConfigRule, lists: Mapping[str, tuple[
     if optional:
         return {"tiktok_category": optional[0], "tiktok_categories": optional, **detail}
     return {"tiktok_essential": True, **detail}
+
+
+def covers(rule: ConfigRule, path: str) -> bool:
+    """Whether a configuration may stand at a path."""
+    return re.fullmatch(rule.path, path) is not None
 
 
 def _onetrust(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
@@ -117,7 +123,7 @@ def is_tiktoks(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
 def read_gpc_file(exchange: Exchange) -> dict[str, Any] | None:
     """`/.well-known/gpc.json` of the site: whether it says that it honours GPC. None: no such file."""
     response = exchange.response
-    if exchange.path != "/.well-known/gpc.json" or response is None or response.status != 200:
+    if exchange.path != GPC_FILE or response is None or response.status != 200:
         return None
     try:
         parsed = json.loads((response.body or b"")[:65_536])

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+type Wanted = Callable[[str], bool]
+"""Whether the body of the response from a URL is read by anybody."""
+
+
+def all_wanted(url: str) -> bool:
+    """Every body is read."""
+    return True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from pixelwitness.exchange import Exchange, Numbering
-from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.sources import CaptureError, ReadNote, Wanted, all_wanted
 
 ENDINGS = (".har", ".har.gz", ".mitm", ".mitm.gz", ".flow", ".flows", ".dump")
 MAX_UNPACKED = 64 * 1024**3
@@ -85,18 +85,21 @@ def standard_input() -> Iterator[Path]:
         yield Path(spool.name)
 
 
-def read_capture(path: Path, *, client: str, name: str | None = None) -> Iterator[Exchange | ReadNote]:
-    """The exchanges of a capture, numbered among equals. `client` names whoever a HAR's requests came from.
+def read_capture(
+    path: Path, *, client: str, name: str | None = None, wanted: Wanted = all_wanted
+) -> Iterator[Exchange | ReadNote]:  # fmt: skip
+    """The exchanges of a capture, numbered among equals. `client` names whoever a HAR's requests came from, `wanted`
+    the URLs from which bodies of responses are read.
 
     Raises CaptureError for what is no capture, and at damage after everything before it was yielded.
     """
     shown = name or str(path)
     numbering = Numbering()
-    for item in _read(path, client, shown):
+    for item in _read(path, client, shown, wanted):
         yield numbering.number(item) if isinstance(item, Exchange) else item
 
 
-def _read(path: Path, client: str, name: str) -> Iterator[Exchange | ReadNote]:
+def _read(path: Path, client: str, name: str, wanted: Wanted) -> Iterator[Exchange | ReadNote]:
     try:
         stream: IO[bytes] = path.open("rb")
     except OSError as error:
@@ -109,14 +112,16 @@ def _read(path: Path, client: str, name: str) -> Iterator[Exchange | ReadNote]:
             head = cast(_Unpacked, stream).peek(512)[:512]
         else:
             stream.seek(0)
-        yield from _by_content(cast(BinaryIO, stream), head, client, name, path)
+        yield from _by_content(cast(BinaryIO, stream), head, client, name, path, wanted)
     except (EOFError, gzip.BadGzipFile) as error:
         raise CaptureError(name, f"byte {stream.tell()}", "the gzip data is cut or damaged", "Copy it again") from error
     finally:
         stream.close()
 
 
-def _by_content(stream: BinaryIO, head: bytes, client: str, name: str, path: Path) -> Iterator[Exchange | ReadNote]:
+def _by_content(
+    stream: BinaryIO, head: bytes, client: str, name: str, path: Path, wanted: Wanted
+) -> Iterator[Exchange | ReadNote]:  # fmt: skip
     if not head:
         raise CaptureError(name, "byte 0", "the file is empty", "Export or record it again")
     if FLOW.match(head):
@@ -131,7 +136,7 @@ def _by_content(stream: BinaryIO, head: bytes, client: str, name: str, path: Pat
         if head.startswith(b"\xef\xbb\xbf"):
             stream.read(3)
         empty = True
-        for item in read_har(stream, name, client):
+        for item in read_har(stream, name, client, wanted):
             empty = False
             yield item
         if empty and not _has_entries(path):

@@ -1,37 +1,152 @@
-"""HAR 1.1 and 1.2, entry by entry, tolerant of what recorders leave out or get wrong.
+"""HAR 1.1 and 1.2, entry by entry, in memory that is bounded by the largest entry.
 
-Memory is bounded by the largest entry. An entry is lost only if it has no URL or no time.
+Entries are cut out of the file where a learnt separator says, many at once, and read by their expected types. What
+comes of that is right or fails: a piece that is a valid list of JSON values is what stands there. Wherever it fails the
+streaming parser goes on, which reads everything, and says what is wrong.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import io
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, BinaryIO
-from urllib.parse import urlencode
+from itertools import islice
+from typing import Any, BinaryIO, cast
 
 import ijson
+import msgspec
+from msgspec import Raw
 
-from pixelwitness.exchange import BodyState, Exchange, Headers, Response
-from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.exchange import Exchange
+from pixelwitness.sources import CaptureError, ReadNote, Wanted, all_wanted
 from pixelwitness.sources.bounded import BUFFER, MAX_STRING, Guarded
-from pixelwitness.sources.content import MAX_BODY, decode
+from pixelwitness.sources.har_entry import TOO_LARGE, har_time, tolerant
+from pixelwitness.sources.har_typed import typed
 
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d\d:?\d\d)?$")
-MAX_HEADERS = 10_000
-TOO_LARGE = object()
-"""Instead of a text that is longer than this program reads."""
+__all__ = ["har_time", "read_har", "read_slowly"]
+
+OPENING = b'{"log":{"entries":['
+ENTRIES = re.compile(rb'"entries"\s*:\s*\[\s*')
+BETWEEN = re.compile(rb'\}\s*,\s*\{\s*"(?:[^"\\]){1,40}"')
+MAX_HEAD = 8 * BUFFER
+MAX_PIECE = 8 * BUFFER
+"""A longer entry is left to the streaming parser, which bounds every string."""
+MAX_CANDIDATES = 2000
+MAX_TRIES = 5
+"""How often a text is taken for what separates entries that only separates something in them."""
+_list = msgspec.json.Decoder(list[Raw])
 
 
-def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | ReadNote]:
-    """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it."""
+def read_har(
+    stream: BinaryIO, name: str, client: str, wanted: Wanted = all_wanted
+) -> Iterator[Exchange | ReadNote]:  # fmt: skip
+    """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it.
+
+    `wanted` says which responses' bodies are read at all, by URL.
+    """
+    piece = stream.read(BUFFER)
+    start = None
+    while start is None and len(piece) < MAX_HEAD:
+        start = _first_entry(piece)
+        if start is None:
+            more = stream.read(BUFFER)
+            if not more:
+                break
+            piece += more
+    if start is None:
+        yield from read_slowly(_Joined(piece, stream), name, client, wanted)
+        return
     index = 0
+    piece = piece[start:]
+    separators: list[bytes] = []
+    while True:
+        cut = _whole_entries(piece, separators)
+        if cut is None and (learnt := _separator(piece)) and learnt not in separators:
+            separators.append(learnt)
+            continue
+        if cut is None:
+            more = stream.read(max(BUFFER, len(piece))) if len(piece) < MAX_PIECE else b""
+            if not more:
+                break
+            piece += more
+            continue
+        raws, end = cut
+        for raw in raws:
+            made = typed(raw, client, wanted)
+            if made is not None:
+                yield made
+            else:
+                yield from read_slowly(io.BytesIO(OPENING + bytes(raw) + b"]}}"), name, client, wanted, index)
+            index += 1
+        piece = piece[end:] + stream.read(BUFFER)
+    yield from read_slowly(_Joined(OPENING + piece, stream), name, client, wanted, index)
+
+
+def _first_entry(head: bytes) -> int | None:
+    """Where the first entry begins: right behind the bracket of `log.entries`, proved by closing what is open."""
+    for found in ENTRIES.finditer(head):
+        try:
+            said = json.loads(head[: found.end()] + b"]}}")
+        except ValueError:
+            continue
+        if list(said)[-1:] == ["log"] and isinstance(said["log"], dict):
+            entries = said["log"].get("entries")
+            return found.end() if list(said["log"])[-1] == "entries" and entries == [] else None
+    return None
+
+
+def _separator(piece: bytes) -> bytes:
+    """What stands between the first two entries, up to the name of the second one's first field; empty if unseen."""
+    failed: Counter[bytes] = Counter()
+    for found in islice(BETWEEN.finditer(piece), MAX_CANDIDATES):
+        if failed[found[0]] < MAX_TRIES:
+            if _values(piece[: found.start() + 1]) is not None:
+                return found[0]
+            failed[found[0]] += 1
+    return b""
+
+
+def _whole_entries(piece: bytes, separators: list[bytes]) -> tuple[list[Raw], int] | None:
+    """The entries at the beginning of a piece, and where the next one begins; None where none is seen to end."""
+    end = len(piece)
+    for _ in range(MAX_TRIES):
+        end, separator = max(((piece.rfind(s, 0, end), s) for s in separators), default=(-1, b""))
+        if end < 0:
+            return None
+        raws = _values(piece[: end + 1])
+        if raws is not None:
+            return raws, end + separator.index(b"{")
+    return None
+
+
+def _values(inside: bytes) -> list[Raw] | None:
+    """The JSON values of which a text is a list; None where it is none."""
+    try:
+        if not inside.isascii():
+            inside.decode()
+        return _list.decode(b"[" + inside + b"]")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _Joined:
+    """What was read already, and then the rest of a stream."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head, self._rest = io.BytesIO(head), rest
+
+    def read(self, size: int = -1) -> bytes:
+        return self._head.read(size) or self._rest.read(size)
+
+
+def read_slowly(
+    stream: Any, name: str, client: str, wanted: Wanted = all_wanted, index: int = 0
+) -> Iterator[Exchange | ReadNote]:  # fmt: skip
+    """The exchanges of a HAR by a streaming parser; `index`: so many entries were read before."""
     # A larger buffer: the parser begins a long string again with each one.
-    guarded = Guarded(stream, name)
+    guarded = Guarded(cast(BinaryIO, stream), name)
     entries = ijson.items(guarded, "log.entries.item", buf_size=BUFFER)
     while True:
         try:
@@ -47,7 +162,7 @@ def read_har(stream: BinaryIO, name: str, client: str) -> Iterator[Exchange | Re
         index += 1
         if guarded.was_cut():
             _without_the_cut(entry)
-        yield from _entry(entry, client, f"entry {index}")
+        yield from tolerant(entry, client, f"entry {index}", wanted)
 
 
 def _without_the_cut(entry: Any) -> None:
@@ -57,153 +172,3 @@ def _without_the_cut(entry: Any) -> None:
         data = holder.get(place) if isinstance(holder, dict) else None
         if isinstance(data, dict) and isinstance(data.get("text"), str) and len(data["text"]) > MAX_STRING // 7:
             data["text"] = TOO_LARGE
-
-
-def _entry(entry: Any, client: str, position: str) -> Iterator[Exchange | ReadNote]:
-    problems: list[str] = []
-    request = entry.get("request") if isinstance(entry, dict) else None
-    if not isinstance(request, dict):
-        yield ReadNote("odd_entry", "an entry without a request", position)
-        return
-    url, started = request.get("url"), har_time(entry.get("startedDateTime"))
-    if not isinstance(url, str) or not url or started is None:
-        yield ReadNote("odd_entry", "an entry without a URL or a time", position)
-        return
-    method = request.get("method")
-    if not isinstance(method, str) or not method:
-        method = "GET"
-        problems.append("no method")
-    headers = _headers(request, problems)
-    body, state = _request_body(request.get("postData"), headers, method, problems)
-    yield Exchange(
-        client=client,
-        started_at=started,
-        method=method.upper(),
-        url=_clean(url),
-        headers=headers,
-        body=body,
-        body_state=state,
-        response=_response(entry, started, problems),
-        cookies_complete=False,
-        error=_error(entry),
-    )
-    if problems:
-        yield ReadNote("odd_entry", ", ".join(dict.fromkeys(problems)), position, started)
-
-
-def har_time(value: Any) -> int | None:
-    """A `startedDateTime` in milliseconds, or None. A time without a zone is taken as UTC."""
-    found = TIME.match(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        return None
-    day, clock, fraction, zone = found.groups()
-    zone = "+00:00" if zone in (None, "Z", "z") else zone
-    try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC)
-        seconds = int(moment.timestamp())
-    except (ValueError, OverflowError):
-        return None
-    return seconds * 1000 + int(((fraction or "") + "000")[:3])
-
-
-def _clean(text: str) -> str:
-    """Text without lone surrogates, which no later stage could write out."""
-    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
-
-
-def _headers(message: dict[str, Any], problems: list[str]) -> Headers:
-    rows = message.get("headers")
-    pairs: list[tuple[str, str]] = []
-    for row in (rows if isinstance(rows, list) else [])[:MAX_HEADERS]:
-        if not isinstance(row, dict) or not isinstance(row.get("name"), str):
-            problems.append("a header without a name")
-            continue
-        value = row.get("value")
-        if row["name"].startswith(":"):
-            continue
-        if value is None:
-            problems.append("a header without a value")
-            continue
-        pairs.append((_clean(row["name"]), _clean(value if isinstance(value, str) else str(value))))
-    if not any(name.lower() == "cookie" for name, _ in pairs) and (cookies := _cookies(message.get("cookies"))):
-        pairs.append(("Cookie", cookies))
-    return tuple(pairs)
-
-
-def _cookies(rows: Any) -> str:
-    """A Cookie header rebuilt from the `cookies` array, where the recorder kept only that."""
-    if not isinstance(rows, list):
-        return ""
-    named = [row for row in rows[:1000] if isinstance(row, dict) and isinstance(row.get("name"), str)]
-    return _clean("; ".join(f"{row['name']}={row['value']}" for row in named if isinstance(row.get("value"), str)))
-
-
-def _request_body(data: Any, headers: Headers, method: str, problems: list[str]) -> tuple[bytes | None, BodyState]:
-    if not isinstance(data, dict):
-        sized = next((v for k, v in headers if k.lower() == "content-length"), "0")
-        if method.upper() in ("POST", "PUT", "PATCH") and sized.strip() not in ("", "0"):
-            return None, "not_captured"
-        return b"", "complete"
-    if data.get("text") is TOO_LARGE:
-        return None, "too_large"
-    if isinstance(data.get("text"), str):
-        body = _bytes(data.pop("text"), data.get("encoding"), problems)  # popped: of 64 MB one copy is enough
-        encoding = next((v for k, v in headers if k.lower() == "content-encoding"), "")
-        if encoding and body[:2] in (b"\x1f\x8b", b"\x28\xb5"):
-            return decode(body, encoding)
-        return (body, "complete") if len(body) <= MAX_BODY else (None, "too_large")
-    params = data.get("params")
-    if isinstance(params, list) and params:
-        pairs = [
-            (p["name"], p.get("value") or "") for p in params if isinstance(p, dict) and isinstance(p.get("name"), str)
-        ]
-        problems.append("the body was rebuilt from its parameters")
-        return urlencode([(_clean(n), _clean(str(v))) for n, v in pairs]).encode(), "complete"
-    return None, "not_captured"
-
-
-def _bytes(text: str, encoding: Any, problems: list[str]) -> bytes:
-    if encoding == "base64":
-        try:
-            return base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            problems.append("a body that is not the base64 it claims to be")
-    return text.encode("utf-8", "replace")
-
-
-def _response(entry: dict[str, Any], started: int, problems: list[str]) -> Response | None:
-    response = entry.get("response")
-    if not isinstance(response, dict):
-        return None
-    try:
-        status = int(response.get("status") or 0)
-    except (TypeError, ValueError, OverflowError):
-        problems.append("a status that is no number")
-        return None
-    if status <= 0:
-        return None
-    took = entry.get("time")
-    lasted = int(took) if isinstance(took, int | float | Decimal) and 0 < took < 86_400_000 else 0
-    content = response.get("content")
-    body: bytes | None = None
-    if isinstance(content, dict) and isinstance(content.get("text"), str):
-        body = _bytes(content.pop("text"), content.get("encoding"), problems)
-    state: BodyState = "complete" if body is not None else "not_captured"
-    if isinstance(content, dict) and content.get("text") is TOO_LARGE:
-        state = "too_large"
-    if body is not None and len(body) > MAX_BODY:
-        body, state = None, "too_large"
-    headers = tuple((k, v) for k, v in _headers({"headers": response.get("headers")}, problems))
-    mime = content.get("mimeType") if isinstance(content, dict) else None
-    if isinstance(mime, str) and mime and not any(k.lower() == "content-type" for k, _ in headers):
-        headers = (*headers, ("Content-Type", _clean(mime)))
-    return Response(started + lasted, status, headers, body, state)
-
-
-def _error(entry: dict[str, Any]) -> str | None:
-    response = entry.get("response")
-    for holder in (response if isinstance(response, dict) else {}, entry):
-        for key in ("_error", "_blockedReason", "_failureText"):
-            if isinstance(holder.get(key), str):
-                return _clean(holder[key])[:200]
-    return None
