@@ -207,3 +207,22 @@ def test_an_unchanged_header_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch
     assert len(calls) == once
     assert read_cookies(header.replace("C0004%3A0", "C0004%3A1"), BOOK) != first
     assert len(calls) == once + 1
+
+
+# --- a name that does not sound of consent ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cookie", "state"),
+    [
+        ('shop_prefs={"tiktok":true,"matomo":false}', "unknown"),
+        ("shop_prefs=%7B%22tiktokPixel%22%3Afalse%7D", "unknown"),
+        ('shop_prefs={"marketing":0,"basics":1}', "unknown"),
+        ('shop_prefs={"dark":true,"newcart":false}', "unanswered"),
+        ('shop_prefs={"tiktok":"https://tiktok.com/@shop"}', "unanswered"),
+    ],
+)
+def test_services_under_a_name_of_the_sites_own_may_be_the_answer(cookie: str, state: str) -> None:
+    klaro = cmp_script(50, "https://cdn.kiprotect.com/klaro/v0.7/klaro.js")
+    visit = [page(0, cookie="a=1"), klaro, page(5_000, cookie=f"a=1; {cookie}"), klaro, hit(6_000)]
+    assert verdict(visit).consent_state == state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pixelwitness.audit.evidence import LOADING, System, evidence_of
+from pixelwitness.audit.evidence import JARS, LOADING, System, evidence_of
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.timeline import Evidence
 from pixelwitness.observations import FirstParty, Signal
@@ -57,18 +57,19 @@ def add_absences(
     """
     if not _keeps_cookie(system.id, book):
         return
-    jars = ("cookie", "set_cookie", "probe")
-    shown = {s.exchange_id for s in signals if s.source in jars}
-    hosts = {s.host for s in signals if s.source in jars} or pages
+    shown = {s.exchange_id for s in signals if s.source in JARS}
+    hosts = {s.host for s in signals if s.source in JARS} or pages
     begins = system.begins if system.begins is not None else -(2**62)
     # A renamed cookie of this very system looks home-made: then its absence proves nothing.
-    home_made = {s.exchange_id for s in generic}
+    home_made = {s.exchange_id: s.id for s in generic}
     absent = [
-        Evidence("unanswered", f.at, f.at, None, "", None, host=f.host, exchange=f.id)
+        Evidence("unknown", f.at, f.at, None, home_made[f.id], "home_made_consent", host=f.host)
+        if f.id in home_made
+        else Evidence("unanswered", f.at, f.at, None, "", None, host=f.host, exchange=f.id)
         for f in sightings
-        if f.id not in shown and f.id not in home_made and (not hosts or f.host in hosts) and f.at >= begins
+        if f.id not in shown and (not hosts or f.host in hosts) and f.at >= begins
     ]
-    if not absent:
+    if all(e.value == "unknown" for e in absent):
         return
     if not system.levels:
         system.levels["advertising"] = []

@@ -16,6 +16,10 @@ ACTS = frozenset({"cmp_call", "mark"})
 """Sources that tell of an act of the visitor, at the moment of that act."""
 LOADING = frozenset({"cmp_loaded", "cmp_call", "cmp_config"})
 """Sources that show that a consent system runs on the page."""
+JARS = frozenset({"cookie", "set_cookie", "probe"})
+"""Sources that show the visitor's cookies."""
+LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
+"""The most specific first."""
 DAY = 86_400_000
 
 
@@ -136,19 +140,8 @@ def system_of(
         levels.add("category")
     acted = {s.id for s in answers if s.source in ACTS}
     for level in levels:
-        found = []
-        for s in answers:
-            by_category = level == "category" and "categories" in s.detail
-            everywhere = s.state == "unanswered" or (s.source == "cmp_call" and not by_category)
-            if s.level == level or everywhere:
-                found.append(evidence_of(s, clock, rules))
-            elif level == "category" and categories is not None and "categories" in s.detail:
-                flags = [s.detail["categories"][c] for c in categories if c in s.detail["categories"]]
-                if flags:
-                    # In several categories at once: each of them must have been allowed.
-                    value = all(flags)
-                    state = "granted" if value else "denied"
-                    found.append(evidence_of(s.model_copy(update={"state": state, "reason": None}), clock, rules))
+        said = _at_level(level, answers, categories)
+        found = [evidence_of(s, clock, rules) for s in (*said, *_no_longer(level, said, answers))]
         found += [evidence_of(m, clock, rules) for m in marks if m.state is not None]
         found = [e for e in found if not (e.written and e.value == "unknown" and _told_by_stamp(e, found, rules))]
         if any(s.source in ACTS and s.state is not None for s in (*answers, *marks)):
@@ -160,6 +153,45 @@ def system_of(
         if s.effective_default is not None:
             system.defaults[s.id] = s.effective_default
     return system
+
+
+def _at_level(level: Level, answers: Sequence[Signal], categories: Sequence[str] | None) -> list[Signal]:
+    """What the signals say on one level; on that of the site's own category for TikTok, by its `categories`."""
+    said = []
+    for s in answers:
+        by_category = level == "category" and "categories" in s.detail
+        everywhere = s.state == "unanswered" or (s.source == "cmp_call" and not by_category)
+        if s.level == level or everywhere:
+            said.append(s)
+        elif by_category and categories is not None:
+            flags = [s.detail["categories"][c] for c in categories if c in s.detail["categories"]]
+            if flags:
+                # In several categories at once: each of them must have been allowed.
+                state = "granted" if all(flags) else "denied"
+                said.append(s.model_copy(update={"state": state, "reason": None}))
+    return said
+
+
+def _no_longer(level: Level, said: Sequence[Signal], answers: Sequence[Signal]) -> list[Signal]:
+    """Sightings of the visitor's cookies in which nothing stands on this level, as it did at another time: what they
+    say on the next one is then all that the system says. So a later answer by category ends an earlier one by service,
+    and the other way round. Of a Set-Cookie and a report of the probe, which show one cookie, only of that cookie.
+    """
+    below = LEVELS[LEVELS.index(level) + 1 :]
+    spoke = {s.id for s in said}
+    names = {s.name for s in said if s.source in JARS and s.state != "unanswered"}
+    sightings: dict[tuple[str | None, str | None], list[Signal]] = {}
+    for s in answers:
+        if s.source == "cookie" and names:
+            sightings.setdefault((s.exchange_id, None), []).append(s)
+        elif s.source in JARS and s.name in names:
+            sightings.setdefault((s.exchange_id, s.name), []).append(s)
+    found = []
+    for sighting in sightings.values():
+        if not any(s.id in spoke for s in sighting):
+            under = next((s for lower in below for s in sighting if s.level == lower), None)
+            found += [under] if under is not None else []
+    return found
 
 
 def speaks(signal: Signal) -> bool:

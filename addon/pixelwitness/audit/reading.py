@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Literal
 
-from pixelwitness.audit.evidence import System
+from pixelwitness.audit.evidence import LEVELS, System
 from pixelwitness.audit.timeline import CHOICES, AtMoment, Evidence, at_moment, by_client_time, settle
 from pixelwitness.observations import Level
 from pixelwitness.rulebook.law import Judging
 
-LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
 """From the most specific to the least."""
 RESTRICTIVE = ("denied", "unanswered", "granted")
 

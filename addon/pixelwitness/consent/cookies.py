@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from pixelwitness.consent.decoders import DECODERS, MAX_VALUE
-from pixelwitness.consent.decoders.values import plain
+from pixelwitness.consent.decoders.names import names_service
+from pixelwitness.consent.decoders.values import json_of, plain
 from pixelwitness.consent.index import MAX_NAME, Index, index_of
 from pixelwitness.consent.reading import Reading
 from pixelwitness.rulebook import Rulebook
@@ -28,6 +29,9 @@ MAX_SHAPE = 8_192
 """So much of a value shows its shape: a pattern may go over it more than once."""
 MAX_CACHED = 16_384
 """Longer headers are read each time, so that the cache is bounded in bytes."""
+MAX_REMEMBERED = 4_096
+"""So long are the values of which it is remembered that they are none of consent."""
+MAX_FLAGS = 100
 
 type Said = tuple[tuple[str, str | None, Reading], ...]
 """Cookie, system (None: a consent-like cookie of nobody's), reading."""
@@ -51,7 +55,7 @@ def _read_header(header: str, book: Rulebook) -> Said:
     for pair in header.split(";", MAX_COOKIES)[:MAX_COOKIES]:
         name, equals, value = pair.strip().partition("=")
         value = value.strip()
-        if equals and name not in jar and (index.concerns(name) or _speaks(value, index)):
+        if equals and name not in jar and (index.concerns(name) or _speaks(value, book)):
             jar[name] = _unquoted(value)
     relevant = tuple(jar.items())
     small = sum(len(v) for v in jar.values()) <= MAX_CACHED
@@ -85,20 +89,39 @@ def _read_cookie(name: str, value: str, jar: Mapping[str, str], index: Index) ->
             if (said := DECODERS[decoder](value, jar, {"strict": True})) is not None:
                 return [(rule_id, reading) for reading in said]
     if not rules and not index.generic.fullmatch(name[:MAX_NAME]):
-        return _read_renamed(value, text, jar, index, any_name=True)
+        said_so = _read_renamed(value, text, jar, index, any_name=True)
+        if said_so or not _names_services(value, index):
+            return said_so
     return _read_renamed(value, text, jar, index) or [
         (None, Reading(None, "advertising", "home_made_consent", detail={"named_like": _ids(rules)}))
     ]
 
 
-def _speaks(value: str, index: Index) -> bool:
+def _speaks(value: str, book: Rulebook) -> bool:
     """Whether a value is one of consent by its shape, whatever its name."""
     if STANDARD.match(value):
         return True
     if not PERHAPS_RENAMED.match(value) or len(value) > MAX_VALUE:
         return False
+    return _shaped(value, book) if len(value) <= MAX_REMEMBERED else _shaped.__wrapped__(value, book)
+
+
+@lru_cache(1024)
+def _shaped(value: str, book: Rulebook) -> bool:
+    index = index_of(book)
     text = plain(value)
-    return any(cookie.unmistakable and _has_shape(cookie, text) for _, cookie in index.renamed)
+    return any(c.unmistakable and _has_shape(c, text) for _, c in index.renamed) or _names_services(value, index)
+
+
+def _names_services(value: str, index: Index) -> bool:
+    """Whether a value is a yes or no a service, of which one is known: a consent system's under a name of the site's
+    own, or not. Nothing tells."""
+    flags = json_of(value) if len(value) <= MAX_REMEMBERED else None
+    if not isinstance(flags, dict) or not 0 < len(flags) <= MAX_FLAGS:
+        return False
+    if any(type(v) not in (bool, int) or v not in (0, 1) for v in flags.values()):
+        return False
+    return any(names_service(str(name), index.lists) for name in flags)
 
 
 def _read_renamed(

@@ -80,7 +80,6 @@ class Services(Common):
     under: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     only_own: bool = False
-    allowed_only: bool = False
 
 
 class Unanimous(Common):

@@ -31,9 +31,17 @@ def is_advertising(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
 
 def is_other(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether a service's name says that it is something else than advertising, so that TikTok is not behind it."""
+    return _is_other_service(name, lists) or allows_advertising(name, lists) is False
+
+
+def _is_other_service(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
     folded = fold(name)
-    named = any(folded == w or (len(w) > SHORT and w in folded) for w in lists["other_services"])
-    return named or allows_advertising(name, lists) is False
+    return any(folded == w or (len(w) > SHORT and w in folded) for w in lists["other_services"])
+
+
+def names_service(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a name is that of a service for which sites ask consent, or of the category of advertising."""
+    return any(is_it(name, lists) for is_it in (is_tiktok, is_category, is_advertising, _is_other_service))
 
 
 def allows_advertising(name: str, lists: Mapping[str, tuple[str, ...]]) -> bool | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pixelwitness.consent.decoders.general import chose, common_fields
@@ -28,8 +27,7 @@ def services(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> l
 
     Parameters: `under` (dotted paths of the objects that hold them; absent: the whole), `skip` (names that are no
     service; one that ends in `*` is a prefix), `only_own` (say nothing unless TikTok is named), `needs`, and those of
-    `general` for choice, time, version and region. `allowed_only`: what was refused is left out, so that a yes for
-    TikTok stands on the level of its category, where its leaving ends it.
+    `general` for choice, time, version and region.
     """
     text = plain(value).strip()
     if text.startswith("!"):
@@ -49,7 +47,7 @@ def services(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> l
     said = judge_services(flags, params["lists"], at=moment(fields.get(params.get("at", ""))), common=common)
     if params.get("only_own") and said.level != "vendor":
         return []
-    return [replace(said, level="advertising")] if params.get("allowed_only") and said.level == "vendor" else [said]
+    return [said]
 
 
 def judge_services(
