@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from pixelwitness.cli.common import FAULT
+from pixelwitness.report.harmless import visible
 
 COMMANDS = {
     "addon-path": "The path to give to `mitmdump -s`.",
@@ -80,7 +81,7 @@ def main() -> None:
             raise
         what = " ".join(str(error).split())[:200]
         click.echo(
-            f"pixelwitness: a fault of the program ({type(error).__name__}: {what}). "
+            f"pixelwitness: a fault of the program ({type(error).__name__}: {visible(what)}). "
             "Please report it; --debug before the command shows where.",
             err=True,
         )

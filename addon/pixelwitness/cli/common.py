@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pixelwitness.report.harmless import printable
+
 if TYPE_CHECKING:
     from pixelwitness.identity.people import People
     from pixelwitness.observations import Signal
@@ -26,8 +28,8 @@ class UsableError(click.ClickException):
     exit_code = UNUSABLE
 
     def show(self, file: Any = None) -> None:
-        """Prints the one line."""
-        click.echo(f"pixelwitness: {self.format_message()}", err=True, file=file)
+        """Prints what is wrong; names of files and what stands in them may be anything."""
+        click.echo(f"pixelwitness: {printable(self.format_message())}", err=True, file=file)
 
 
 db_option = click.option(

@@ -27,6 +27,7 @@ from pixelwitness.cli.common import (
     show_summary,
     statements,
 )
+from pixelwitness.report.harmless import printable
 
 
 @click.command()
@@ -86,7 +87,7 @@ def replay(
             raise UsableError(str(error)) from error
         show_summary(ledger, book, outcome.run_id, as_json, everything)
     for problem in outcome.problems:
-        click.echo(f"pixelwitness: {problem}", err=True)
+        click.echo(f"pixelwitness: {printable(problem)}", err=True)
     if outcome.problems:
         sys.exit(UNUSABLE)
     if fail_on and _met(outcome.judgement.violations, fail_on, regime):

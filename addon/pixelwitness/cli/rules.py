@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pixelwitness.cli.common import UsableError, rules_option
+from pixelwitness.report.harmless import printable
 
 
 @click.group()
@@ -107,7 +108,7 @@ def check(folder: Path) -> None:
     except RuleError as error:
         raise UsableError(str(error)) from error
     for problem in done.problems:
-        click.echo(problem)
+        click.echo(printable(problem))
     files = "1 file" if done.files == 1 else f"{done.files} files"
     if done.problems:
         click.echo(f"{files}, {len(done.problems)} problems", err=True)

@@ -14,6 +14,7 @@ from typing import Any
 from pixelwitness.exchange import Exchange
 from pixelwitness.property import registrable_domain
 from pixelwitness.rulebook.consent import ConfigRule
+from pixelwitness.rulebook.regex import PATH
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_ROWS = 20_000
@@ -60,7 +61,7 @@ def read_config(exchange: Exchange, rule: ConfigRule, lists: Mapping[str, tuple[
 
 def covers(rule: ConfigRule, path: str) -> bool:
     """Whether a configuration may stand at a path."""
-    return re.fullmatch(rule.path, path) is not None
+    return len(path) <= PATH and re.fullmatch(rule.path, path) is not None
 
 
 def _onetrust(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:

@@ -17,6 +17,7 @@ from pixelwitness.consent.index import MAX_NAME, Index, index_of
 from pixelwitness.consent.reading import Reading
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.consent import ConsentRule, CookieRule
+from pixelwitness.rulebook.regex import SHAPE
 
 MAX_COOKIES = 400
 STANDARD = re.compile(
@@ -25,8 +26,8 @@ STANDARD = re.compile(
 """How a standard string begins: whatever else begins so is told apart by reading it."""
 PERHAPS_RENAMED = re.compile(r'(?:"|%22)?(?:\{|%7[Bb]|!|%21)')
 """How the cookies begin that are known by their shape under any name (`unmistakable` in their rule)."""
-MAX_SHAPE = 8_192
-"""So much of a value shows its shape: a pattern may go over it more than once."""
+MAX_SHAPE = SHAPE
+"""So much of a value shows its shape: a pattern may go over it more than once. No browser keeps a longer cookie."""
 MAX_CACHED = 16_384
 """Longer headers are read each time, so that the cache is bounded in bytes."""
 MAX_REMEMBERED = 4_096

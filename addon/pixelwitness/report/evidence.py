@@ -11,7 +11,7 @@ from typing import Any
 from pixelwitness.exchange import from_iso
 from pixelwitness.ledger.store import Ledger
 from pixelwitness.report.findings import Finding
-from pixelwitness.report.words import shortened
+from pixelwitness.report.harmless import shortened
 
 MOST_HITS = 120
 MOST_PER_FINDING = 25

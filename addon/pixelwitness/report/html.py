@@ -21,6 +21,7 @@ from pixelwitness.ledger.store import Ledger
 from pixelwitness.observations import TIERS
 from pixelwitness.report.evidence import MOST_HITS, Evidence, chosen, evidence
 from pixelwitness.report.findings import Finding, Task, brief, findings, tasks
+from pixelwitness.report.harmless import shortened, visible
 from pixelwitness.report.summary import PropertySummary, Summary
 from pixelwitness.report.timeline import Drawing, draw, points_of
 from pixelwitness.report.words import (
@@ -34,9 +35,7 @@ from pixelwitness.report.words import (
     headline,
     matrices,
     name_of,
-    shortened,
     spots_by_kind,
-    visible,
 )
 
 MOST_PROPERTIES = 25

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelwitness.report.findings import Finding, Send, brief, findings, tasks
+from pixelwitness.report.harmless import shortened, visible
 from pixelwitness.report.summary import PropertySummary, Summary, tiers_in_order
 from pixelwitness.report.words import (
     RESULTS,
@@ -25,9 +26,7 @@ from pixelwitness.report.words import (
     headline,
     matrices,
     name_of,
-    shortened,
     spots_by_kind,
-    visible,
 )
 
 MOST = 5

@@ -1,8 +1,7 @@
-"""The words that all reports share, and how text from the traffic is made harmless before any of them shows it."""
+"""The words that all reports share."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,11 +22,6 @@ TIER_WORDS = {
 }  # fmt: skip
 
 
-def visible(text: Any, keep: str = "") -> str:
-    """Text without control, escape, direction and unassigned characters; those of `keep` stay."""
-    return "".join(c if c in keep or unicodedata.category(c)[0] != "C" else "\ufffd" for c in str(text))
-
-
 def choice_then(row: Mapping[str, Any], words: Mapping[str, str] | None = None) -> str:
     """What a visitor had chosen: the states that are possible where the evidence leaves two of them open."""
     words = words or {}
@@ -35,11 +29,6 @@ def choice_then(row: Mapping[str, Any], words: Mapping[str, str] | None = None) 
     if states == ["unknown"] and len(row["possible_states"]) == 2:
         states = [s for s in STATE_WORDS if s in row["possible_states"]]
     return " or ".join(words.get(s, str(s)) for s in states)
-
-
-def shortened(text: str, most: int) -> str:
-    """Text of at most so many characters."""
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def name_of(one: PropertySummary) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pixelwitness.observations import Level
 from pixelwitness.rulebook.decoders import check_decoder
-from pixelwitness.rulebook.load import Pattern, Rule, SourcedRule
+from pixelwitness.rulebook.load import Rule, SourcedRule
+from pixelwitness.rulebook.regex import LINE, NAME, PATH, SHAPE, bounded, check_parameters
 
 NAME_LISTS = (
     "tiktok", "not_the_pixel", "category", "category_beside", "filler", "advertising", "perhaps_advertising",
@@ -17,18 +18,22 @@ NAME_LISTS = (
 )  # fmt: skip
 """What the rule `services` must hold, since decoders ask for it."""
 
+NamePattern = Annotated[str, bounded(NAME)]
+"""A regular expression for the whole name of a cookie."""
+Parameters = Annotated[dict[str, Any], AfterValidator(check_parameters)]
+
 
 class CookieRule(Rule):
     """One cookie of a consent system, and how to read it."""
 
     name: str | None = None
-    pattern: Pattern | None = None
+    pattern: NamePattern | None = None
     """Instead of `name`: an anchored regular expression for the whole name."""
-    shape: Pattern | None = None
+    shape: Annotated[str, bounded(SHAPE, anywhere=True)] | None = None
     """What the decoded value must look like; otherwise it is somebody else's cookie of that name."""
     decoder: str
-    params: dict[str, Any] = Field(default_factory=dict)
-    yields_to: tuple[Pattern, ...] = ()
+    params: Parameters = Field(default_factory=dict)
+    yields_to: tuple[NamePattern, ...] = ()
     """Names (anchored regular expressions) of cookies that say more: beside one of them this one says nothing."""
     renamed: bool = False
     """Sites rename it: a value of this shape counts under any consent-like name that no other rule reads."""
@@ -96,7 +101,7 @@ class ConfigRule(Rule):
 
     host: str
     """As in a call."""
-    path: Pattern
+    path: Annotated[str, bounded(PATH)]
     """Regular expression for the whole path."""
     reader: Literal["onetrust", "cookiebot"]
     essential: tuple[str, ...] = ()
@@ -107,10 +112,10 @@ class HeaderRule(Rule):
     """A response header of the site that carries the consent system's state."""
 
     name: str
-    pattern: Pattern
+    pattern: Annotated[str, bounded(LINE, anywhere=True)]
     """Regular expression whose first group is the value."""
     decoder: str
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Parameters = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _decoded(self) -> HeaderRule:
@@ -157,7 +162,7 @@ class ConsentRule(SourcedRule):
     store: Literal["cookie", "opaque_cookie", "local_storage", "server", "signal"]
     """Where it keeps the visitor's answer; `cookie` means one that can be read."""
     cookies: tuple[CookieRule, ...] = ()
-    companions: tuple[Pattern, ...] = ()
+    companions: tuple[NamePattern, ...] = ()
     """Names (anchored regular expressions) of further cookies of this system, which decoders read along."""
     calls: tuple[CallRule, ...] = ()
     query: tuple[str, ...] = ()

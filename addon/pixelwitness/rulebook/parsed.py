@@ -76,11 +76,15 @@ def _kept() -> dict[str, Any]:
 def _keep(parsed: dict[str, Any]) -> None:
     if os.environ.get(OFF) or not all(_has_text_keys(data) for data in parsed.values()):
         return
+    try:
+        text = json.dumps({"format": FORMAT, "parsed": parsed})
+    except ValueError:
+        return  # a number of thousands of digits: the models say what is wrong with it
     with contextlib.suppress(OSError, RuntimeError):  # a home that cannot be written to only costs the time again
         folder = cache_dir()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", delete=False, encoding="utf-8") as out:
-            json.dump({"format": FORMAT, "parsed": parsed}, out)
+            out.write(text)
         Path(out.name).replace(folder / "rules.json")
 
 

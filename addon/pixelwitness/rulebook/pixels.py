@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pixelwitness.observations import HitKind, Tier
-from pixelwitness.rulebook.load import Pattern, Rule, SourcedRule
+from pixelwitness.rulebook.load import Rule, SourcedRule
+from pixelwitness.rulebook.regex import BODY, NAME, bounded
 from pixelwitness.rulebook.traffic import Category
 
 
@@ -97,7 +98,7 @@ class Documented(Rule):
 class Redactions(Rule):
     """Marks that the vendor's client puts where it took something out."""
 
-    pattern: Pattern
+    pattern: Annotated[str, bounded(BODY, anywhere=True)]
     meanings: dict[str, str]
     """By the mark's inner word; others are reported by that word."""
 
@@ -163,7 +164,7 @@ class PixelRule(SourcedRule):
     """Further texts that stand for nothing, in clear (whatever their case) and hashed."""
     names_too: tuple[str, ...] = ()
     """Those of them that people are called: in a field for a name they are taken for one."""
-    placeholder_pattern: Pattern | None = None
+    placeholder_pattern: Annotated[str, bounded(NAME)] | None = None
     """Shapes of such texts: templates that were not filled in."""
     person_objects: tuple[str, ...] = ()
     """Paths of the objects that describe the person: a field in one that no rule knows is an unknown identity field."""
@@ -181,7 +182,7 @@ class PixelRule(SourcedRule):
     repeats: Repeats | None = None
     frame_runtimes: tuple[str, ...] = ()
     """Values of `context.pixel.runtime` that mean a frame of another site."""
-    pixel_code: Pattern | None = None
+    pixel_code: Annotated[str, bounded(NAME)] | None = None
     """The shape of a pixel code, as a regular expression."""
     pixel_code_created: tuple[str, ...] = ()
     """Formats of a pixel code that embed the time of its making."""

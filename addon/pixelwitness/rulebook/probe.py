@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pixelwitness.rulebook.decoders import PROBED, check_decoder
-from pixelwitness.rulebook.load import Pattern, Rule, SourcedRule
+from pixelwitness.rulebook.load import Rule, SourcedRule
+from pixelwitness.rulebook.regex import NAME, bounded, check_parameters
 
 
 class StoreRule(Rule):
     """One key of localStorage, and how to read its value."""
 
     name: str | None = None
-    pattern: Pattern | None = None
+    pattern: Annotated[str, bounded(NAME)] | None = None
     """Instead of `name`: a regular expression for the whole key, in the syntax that Python and JavaScript share."""
     decoder: str
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Annotated[dict[str, Any], AfterValidator(check_parameters)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _named(self) -> StoreRule:
@@ -37,7 +38,7 @@ class ApiRule(Rule):
 
     api: Literal["tcf", "gpp", "onetrust", "cookiebot", "didomi", "usercentrics", "termly"]
     decoder: str
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Annotated[dict[str, Any], AfterValidator(check_parameters)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _decoded(self) -> ApiRule:

@@ -17,6 +17,7 @@ from pixelwitness.consent.decoders.values import dig, json_of, moment, place, pl
 from pixelwitness.consent.reading import Reading, answered, opted_out, unanswered, unsure
 
 MAX_FIELDS = 500
+MAX_NAME = 200
 
 
 def pairs(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
@@ -79,7 +80,7 @@ def _answer(said: Any, params: Mapping[str, Any]) -> bool | None:
 def chose(fields: Mapping[str, Any], jar: Mapping[str, str], params: Mapping[str, Any]) -> bool | None:
     """Whether somebody chose; None: it does not say, though the rule names a place where it should."""
     for name, values in params.get("chosen_beside", {}).items():
-        beside = [word(plain(v)) for k, v in jar.items() if re.fullmatch(name, k)]
+        beside = [word(plain(v)) for k, v in jar.items() if re.fullmatch(name, k[:MAX_NAME])]
         return any(v in [word(w) for w in values] for v in beside)
     key = params.get("chosen_key")
     if key is None:

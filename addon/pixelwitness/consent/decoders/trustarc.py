@@ -44,7 +44,7 @@ def trustarc(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> l
     read = _permitted(text) if form == "permit" else _unblocked(text)
     if read is None:
         return None
-    if behavior is not None and not any(re.fullmatch(params["choice"], k) for k in jar):
+    if behavior is not None and not any(re.fullmatch(params["choice"], k[:200]) for k in jar):
         return [unanswered(read, region=region)]
     return [answered(read, region=region)]
 

@@ -6,8 +6,8 @@ import csv
 import io
 from typing import Any
 
+from pixelwitness.report.harmless import visible
 from pixelwitness.report.summary import Summary
-from pixelwitness.report.words import visible
 
 COLUMNS = (
     "fingerprint", "id", "severity", "rule", "title", "regime", "applicability", "property", "client", "occurred_at",

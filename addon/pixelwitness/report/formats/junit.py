@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from pixelwitness.report.harmless import shortened, visible
 from pixelwitness.report.summary import CoverageRow, Group, PropertySummary, Summary
-from pixelwitness.report.words import RESULTS, name_of, shortened, visible
+from pixelwitness.report.words import RESULTS, name_of
 
 MOST_LINES = 100
 

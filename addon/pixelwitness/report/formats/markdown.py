@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from pixelwitness.report.findings import Finding, brief, findings, tasks
+from pixelwitness.report.harmless import shortened, visible
 from pixelwitness.report.summary import PropertySummary, Summary
 from pixelwitness.report.words import (
     RESULTS,
@@ -15,9 +16,7 @@ from pixelwitness.report.words import (
     headline,
     matrices,
     name_of,
-    shortened,
     spots_by_kind,
-    visible,
 )
 
 MOST_SENDS = 10

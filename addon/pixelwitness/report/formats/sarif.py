@@ -11,8 +11,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from pixelwitness.report.harmless import shortened, visible
 from pixelwitness.report.summary import Group, Summary
-from pixelwitness.report.words import name_of, shortened, visible
+from pixelwitness.report.words import name_of
 from pixelwitness.rulebook.law import SEVERITIES
 
 LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}
