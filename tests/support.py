@@ -139,6 +139,7 @@ def observe(exchanges: list[Exchange], marks: list[Signal] | None = None) -> Row
         signals=(*(g for s in said for g in s.signals), *(marks or [])),
         page_views=tuple(s.page_view for s in said if s.page_view),
         settings=tuple(p for s in said for p in s.settings),
+        hosted=tuple(h for s in said for h in s.hosted),
         first_party=tuple(s.first_party for s in said if s.first_party),
         frames=tuple(s.frame for s in said if s.frame),
         blind_spots=tuple(b for s in said for b in s.blind_spots),

@@ -17,7 +17,8 @@ from pixelwitness.consent.probe import Item, read_item
 from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
 from pixelwitness.consent.reading import Reading
 from pixelwitness.exchange import Exchange, Response, from_iso
-from pixelwitness.pixels.decode import disclosed, hits
+from pixelwitness.pixels.decode import RELAY, disclosed, hits
+from pixelwitness.pixels.hosted import role_of
 from pixelwitness.pixels.tiktok.meanings import meaning
 from pixelwitness.pixels.vendor import vendor_of
 from pixelwitness.rulebook import Rulebook, load_rulebook, model_for
@@ -242,7 +243,8 @@ def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
             found = classify(exchange, book)
             covered = found.endpoint is not None and found.endpoint.id == endpoint.id
             if covered and not endpoint.hosts:
-                covered = bool(hits(exchange, found, book)[0])
+                made, spots = hits(exchange, found, book)
+                covered = bool(made) or any(spot.kind == RELAY for spot in spots)
             yield from _differs(("endpoints", i, "examples", j), "covered", covered, example.covered)
     for i, case in enumerate(rule.examples):
         if "event" in case:
@@ -265,5 +267,8 @@ def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
             yield from _differs(("examples", i), "sends", sends, case["sends"] == "yes")
         if "body" in case:
             yield from _loader(i, case, book)
+        if "script" in case:
+            role = role_of(case["script"].encode(), vendor_of(book, rule.vendor)) or ""
+            yield from _differs(("examples", i), "role", role, case["role"])
     for digest, text in rule.placeholders.items():
         yield from _differs(("placeholders",), "SHA-256", hashlib.sha256(text.encode()).hexdigest(), digest)

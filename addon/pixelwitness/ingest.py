@@ -15,6 +15,7 @@ from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import BlindSpot, FirstParty, Frame, Observed, PageView
 from pixelwitness.pixels.decode import completed, disclosed, hits, page_of
+from pixelwitness.pixels.hosted import hosted
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
 
@@ -63,12 +64,14 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
     made, _ = hits(exchange, classified, book, people) if classified.endpoint is not None else ((), ())
     if not book.judging.was_sent(exchange.error):
         made = ()
+    scripts, settings = hosted(exchange, book)
     return Observed(
         category=classified.category if made or not _is_anywhere(classified) else "other",
         page_view=_page_view(exchange) if top else None,
         first_party=first_party.model_copy(update={"set_cookie_names": names}) if first_party and names else None,
         hits=completed(exchange, made, book),
-        settings=disclosed(exchange, made, book),
+        settings=(*disclosed(exchange, made, book), *settings),
+        hosted=scripts,
         signals=response_signals(exchange, book, category=classified.category, own_site=_is_anywhere(classified)),
     )
 

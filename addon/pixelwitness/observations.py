@@ -282,7 +282,12 @@ class PixelSettings(Observation):
     at: int
     vendor: str
     code: str
-    hit_id: str
+    hit_id: str = ""
+    """The request that disclosed it; '' where that is none to the vendor: its loader, served by somebody else."""
+    host: str | None = None
+    """Of such a loader: who served it."""
+    page: str | None = None
+    """And the page that asked for it."""
     name: str | None = None
     partner: str | None = None
     setup_mode: str | None = None
@@ -297,6 +302,25 @@ class PixelSettings(Observation):
     country: str | None = None
 
 
+class HostedScript(Observation):
+    """A script of the vendor's, known by what stands in it, that came from a host which is not the vendor's.
+
+    It is no hit: nothing went to the vendor. What the script then sends is a hit like any other.
+    """
+
+    id: str
+    """The exchange's."""
+    client: str
+    at: int
+    vendor: str
+    role: str
+    """What the script is, in the words of its rule."""
+    host: str
+    url: str
+    page: str | None = None
+    """The page that asked for it, by Referer or Origin."""
+
+
 class Observed(Observation):
     """All that one exchange (or its response, seen later) says."""
 
@@ -308,3 +332,4 @@ class Observed(Observation):
     signals: tuple[Signal, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     settings: tuple[PixelSettings, ...] = ()
+    hosted: tuple[HostedScript, ...] = ()

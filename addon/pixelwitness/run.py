@@ -121,7 +121,7 @@ def speaks(observed: Observed) -> bool:
     """Whether an observation holds anything that is worth keeping."""
     o = observed
     return bool(
-        o.hits or o.signals or o.blind_spots or o.page_view or o.first_party or o.frame or o.settings
+        o.hits or o.signals or o.blind_spots or o.page_view or o.first_party or o.frame or o.settings or o.hosted
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from pixelwitness.audit.session import Placed
 from pixelwitness.observations import BlindSpot, Hit
+from pixelwitness.pixels.decode import RELAY
 from pixelwitness.pixels.vendor import vendor_of
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
@@ -56,6 +57,9 @@ def doubts_of(
                 {at} if at else everywhere,
                 "a request that may have been a copy of a pixel message was kept without its body",
             )
+        elif spot.kind == RELAY:
+            at = property_of(spot.page) or (registrable_domain(host) if host else None)
+            doubt({at} if at else everywhere, "a message for TikTok was handed to a server that may have passed it on")
     for spot in blocked:
         if (spot.property or property_of(spot.page)) is None:
             doubt(of_client(spot.client), "a send of an unknown page was tried and blocked")

@@ -28,7 +28,7 @@ from pixelwitness.audit.model import (
 )
 from pixelwitness.audit.notices import SiteNotices
 from pixelwitness.audit.optouts import OptOutsAt
-from pixelwitness.audit.pixels import notices, pixel_records
+from pixelwitness.audit.pixels import hosted_notices, notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
@@ -127,7 +127,7 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
         page_states=notes.page_states,
         signal_properties=places,
         pixels=records,
-        notices=(*notices(records, book), *notes.site_notices.all()),
+        notices=(*notices(records, book), *hosted_notices(rows.hosted, book), *notes.site_notices.all()),
         regimes=tuple(r.id for r in court.regimes),
         proposed=proposed,
     )

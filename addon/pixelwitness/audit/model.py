@@ -11,6 +11,7 @@ from pixelwitness.observations import (
     FirstParty,
     Frame,
     Hit,
+    HostedScript,
     Observation,
     PageView,
     PixelSettings,
@@ -40,6 +41,7 @@ class Rows(Observation):
     frames: tuple[Frame, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     settings: tuple[PixelSettings, ...] = ()
+    hosted: tuple[HostedScript, ...] = ()
 
 
 class HitVerdict(Observation):
@@ -150,7 +152,8 @@ class Notice(Observation):
     noticed_at: int
     explanation: str
     remedy: str
-    hit_id: str
+    hit_id: str | None
+    """The hit that showed it; None where no hit did."""
 
 
 class Judgement(Observation):

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from pixelwitness.audit.model import Notice, PixelRecord
 from pixelwitness.audit.words import clock_time, listing
-from pixelwitness.observations import Hit, PixelSettings
+from pixelwitness.observations import Hit, HostedScript, PixelSettings
 from pixelwitness.pixels.vendor import vendor_of
+from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
 
 MATCHING_CONFIGURED = "matching-configured"
+CLIENT_HOSTED = "client-hosted-elsewhere"
 USED = frozenset({"automatic", "manual", "event_builder"})
 
 
@@ -27,7 +29,8 @@ def pixel_records(
             # A hit whose response added something stands in the rows twice: the later one holds all of it.
             seen[properties.get(hit.id) or "", hit.vendor, code][hit.id] = hit
     for one in sorted(settings, key=lambda s: (s.at, s.id)):
-        said[properties.get(one.hit_id) or "", one.vendor, one.code].append(one)
+        prop = properties.get(one.hit_id) if one.hit_id else site_of(one.page, one.host)
+        said[prop or "", one.vendor, one.code].append(one)
     records = []
     for prop, vendor, code in sorted({*seen, *said}):
         own = list(seen[prop, vendor, code].values())
@@ -58,7 +61,7 @@ def _changes(said: Sequence[PixelSettings]) -> list[PixelSettings]:
 
 
 def _content(settings: PixelSettings) -> dict[str, object]:
-    return settings.model_dump(exclude={"id", "client", "at", "hit_id"})
+    return settings.model_dump(exclude={"id", "client", "at", "hit_id", "page"})
 
 
 def notices(records: Sequence[PixelRecord], book: Rulebook) -> tuple[Notice, ...]:
@@ -83,10 +86,9 @@ def notices(records: Sequence[PixelRecord], book: Rulebook) -> tuple[Notice, ...
             fields=listing(tuple(dict.fromkeys(f.removeprefix("auto_") for f in fields)), 8),
             partner=f" It was set up by a partner ({latest.partner})." if latest.partner else "",
         )
-        key = f"{MATCHING_CONFIGURED}|{record.property}|{record.code}|{latest.hit_id}"
         made.append(
             Notice(
-                id=hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:24],
+                id=_digest(MATCHING_CONFIGURED, record.property, record.code, latest.hit_id or latest.id),
                 rule=MATCHING_CONFIGURED,
                 property=record.property,
                 vendor=record.vendor,
@@ -94,7 +96,46 @@ def notices(records: Sequence[PixelRecord], book: Rulebook) -> tuple[Notice, ...
                 noticed_at=latest.at,
                 explanation=text,
                 remedy=rule.remedy,
-                hit_id=latest.hit_id,
+                hit_id=latest.hit_id or None,
             )
         )
     return tuple(made)
+
+
+def hosted_notices(scripts: Sequence[HostedScript], book: Rulebook) -> tuple[Notice, ...]:
+    """The vendor's scripts that came from hosts which are not its own: one notice a site and host."""
+    rule = book.findings.get(CLIENT_HOSTED)
+    if rule is None:
+        return ()
+    found: dict[tuple[str, str, str], list[HostedScript]] = defaultdict(list)
+    for script in sorted(scripts, key=lambda s: (s.at, s.id)):
+        found[site_of(script.page, script.host) or "", script.vendor, script.host].append(script)
+    return tuple(
+        Notice(
+            id=_digest(CLIENT_HOSTED, prop, host, seen[0].id),
+            rule=CLIENT_HOSTED,
+            property=prop or None,
+            vendor=vendor,
+            pixel_code="",
+            noticed_at=seen[0].at,
+            explanation=rule.explanation.format(
+                vendor=vendor_of(book, vendor).name,
+                roles=listing(tuple(dict.fromkeys(s.role for s in seen))),
+                host=host,
+                when=clock_time(seen[0].at),
+                property=prop or "an unknown page",
+            ),
+            remedy=rule.remedy,
+            hit_id=None,
+        )
+        for (prop, vendor, host), seen in found.items()
+    )
+
+
+def site_of(page: str | None, host: str | None) -> str | None:
+    """The property of a script without a hit: that of the page that asked for it, else that of its own host."""
+    return property_of(page) or (registrable_domain(host) if host else None)
+
+
+def _digest(*key: str | None) -> str:
+    return hashlib.sha256("|".join(str(part) for part in key).encode("utf-8", "replace")).hexdigest()[:24]

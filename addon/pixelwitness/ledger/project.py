@@ -256,7 +256,7 @@ def _pixel(record: PixelRecord, recording: str) -> dict[str, Any]:
             "country": now.country if now else None,
             "matched": int(record.matched),
             "changes": _json([{"at": iso(s.at), **_settings(s)} for s in record.history]),
-            "hit_id": now.hit_id if now else None,
+            "hit_id": now.hit_id or None if now else None,
         }
     )
 

@@ -23,7 +23,17 @@ from pixelwitness.ledger.commit import LeafOf, keyed
 from pixelwitness.ledger.errors import LedgerError, in_words
 from pixelwitness.ledger.parts import Record, RunInfo, Storing, cells_of, client_as, fact, parts_of
 from pixelwitness.mask import mask_text
-from pixelwitness.observations import BlindSpot, FirstParty, Frame, Hit, Observed, PageView, PixelSettings, Signal
+from pixelwitness.observations import (
+    BlindSpot,
+    FirstParty,
+    Frame,
+    Hit,
+    HostedScript,
+    Observed,
+    PageView,
+    PixelSettings,
+    Signal,
+)
 
 __all__ = ["Ledger", "LedgerError", "Record", "Run", "RunInfo", "open_ledger", "read_ledger"]
 
@@ -285,17 +295,20 @@ class Ledger:
         frames: list[Frame] = []
         spots: list[BlindSpot] = []
         settings: list[PixelSettings] = []
+        hosted: list[HostedScript] = []
         for _, said, _ in self.observed(recording):
             hits += said.hits
             signals += said.signals
             spots += said.blind_spots
             settings += said.settings
+            hosted += said.hosted
             views += [said.page_view] if said.page_view else []
             first += [said.first_party] if said.first_party else []
             frames += [said.frame] if said.frame else []
         return Rows.model_construct(
             hits=tuple(hits), signals=tuple(signals), page_views=tuple(views), first_party=tuple(first),
             frames=tuple(frames), blind_spots=tuple(spots), settings=tuple(settings),
+            hosted=tuple(hosted),
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import BlindSpot, Hit, HitKind, PixelSettings, Tier
+from pixelwitness.pixels.hosted import role_of
 from pixelwitness.pixels.tiktok.hit import app_of, make_hit
 from pixelwitness.pixels.tiktok.loader import country, settings
 from pixelwitness.pixels.tiktok.paths import at_path
@@ -29,6 +30,8 @@ FLAWS = {
     "cut": "a body whose end is missing, read up to its last whole field: ",
     "rest": "a body with text behind its message that could not be read: ",
 }
+RELAY = "server_relay"
+"""The blind spot of a message that was handed to a server which may pass it on to the vendor."""
 type Made = tuple[tuple[Hit, ...], tuple[BlindSpot, ...]]
 
 
@@ -64,6 +67,8 @@ def _hits(exchange: Exchange, classified: Classified, book: Rulebook, people: Pe
     messages: list[Any] = list(islice(_messages(parsed.value), MAX_MESSAGES + 1)) if parsed is not None else []
     if endpoint.decoder == "maybe" and not any(_is_pixel(m) for m in messages):
         return _made(exchange, vendor, endpoint.kind, endpoint.tier, messages[:MAX_MESSAGES] or [None], people)
+    if endpoint.decoder == "relay":
+        return (), tuple(_relayed(exchange, vendor, messages))
     if anywhere and not any(_is_pixel(m) for m in messages):
         likely = exchange.body is None and exchange.path.rstrip("/") in endpoint.likely_paths
         return (), (_spot(exchange, "first_party_unseen", exchange.host + exchange.path),) if likely else ()
@@ -113,6 +118,30 @@ def _is_pixel(message: dict[str, Any]) -> bool:
     """The shape that makes a message TikTok's on any host: a pixel code, and the name of the pixel's library."""
     code = at_path(message, "context.pixel.code")
     return isinstance(code, str) and bool(code) and at_path(message, "context.library.name") == "pixel.js"
+
+
+def _relayed(exchange: Exchange, vendor: Vendor, messages: list[Any]) -> Iterator[BlindSpot]:
+    """Messages in the form of the vendor's interface for servers, posted to somebody else's: once a request.
+
+    They are no hits. The vendor's client sends no such thing, the site's own code does, and what its server then does
+    with it (pass it on, drop it, ask for consent first) nobody sees from here.
+    """
+    found = [m for m in messages if isinstance(m, dict) and _is_relayed(m, vendor)]
+    if found:
+        codes = dict.fromkeys(str(m.get("event_source_id") or m.get("pixel_code")) for m in found)
+        events = dict.fromkeys(str(m["event"])[:60] for m in found)
+        said = f"{', '.join(list(events)[:5])} for {', '.join(list(codes)[:3])}: {exchange.host}{exchange.path}"
+        yield _spot(exchange, RELAY, mask_text(said))
+
+
+def _is_relayed(message: dict[str, Any], vendor: Vendor) -> bool:
+    """Whether a message is TikTok's for certain: the names are common ones, so that the pixel's code must be one."""
+    if not isinstance(message.get("event"), str) or not message["event"]:
+        return False
+    code = message.get("pixel_code")
+    if "event_source" in message:
+        code = message.get("event_source_id") if message["event_source"] in vendor.relay_sources else None
+    return vendor.is_code(code)
 
 
 def _undecoded(exchange: Exchange, vendor: Vendor, kind: HitKind, people: People) -> Made:
@@ -172,9 +201,18 @@ def completed(exchange: Exchange, made: tuple[Hit, ...], book: Rulebook) -> tupl
 def disclosed(exchange: Exchange, made: tuple[Hit, ...], book: Rulebook) -> tuple[PixelSettings, ...]:
     """How a pixel is set up, where the response is a loader that says so."""
     response = exchange.response
-    if response is None or not response.body or not made or made[0].kind not in ("script", "config"):
+    if response is None or not response.body or not made or exchange.method != "GET":
         return ()
-    return settings(made[0], response.body, vendor_of(book, made[0].vendor))
+    hit, vendor = made[0], vendor_of(book, made[0].vendor)
+    if hit.kind not in ("script", "config") and role_of(response.body, vendor) is None:
+        return ()
+    return tuple(
+        PixelSettings(
+            id=f"{hit.exchange_id}.{said['code']}", client=hit.client, at=hit.occurred_at, vendor=vendor.id,
+            hit_id=hit.id, **said,
+        )
+        for said in settings(response.body, vendor, hit.pixel_codes)
+    )  # fmt: skip
 
 
 def _sets(line: str, names: set[str]) -> bool:

@@ -15,11 +15,13 @@ from pixelwitness.rulebook.pixels import (
     ContentField,
     Documented,
     IdentityField,
+    LoaderCalls,
     LoaderKeys,
     MessageField,
     PixelCookie,
     PixelRule,
     Repeats,
+    ScriptMarks,
     UrlIdentifier,
 )
 
@@ -93,6 +95,10 @@ class Vendor:
     redaction_meanings: dict[str, str]
     fields: tuple[MessageField, ...]
     loader: LoaderKeys | None
+    loader_calls: LoaderCalls | None
+    scripts: tuple[ScriptMarks, ...]
+    relay_sources: frozenset[str]
+    code_shape: re.Pattern[str] | None
     repeats: Repeats | None
     frame_runtimes: frozenset[str]
     code_formats: tuple[str, ...]
@@ -104,6 +110,10 @@ class Vendor:
     def sends_to(self, host: str) -> bool:
         """Whether the pixel's traffic may go to a host, as far as its name tells."""
         return any(fnmatchcase(host, pattern) for pattern in self.senders)
+
+    def is_code(self, text: object) -> bool:
+        """Whether a text has the shape of a pixel code."""
+        return isinstance(text, str) and self.code_shape is not None and self.code_shape.fullmatch(text) is not None
 
     def code_created_at(self, code: str) -> int | None:
         """When a pixel was made, by its code; None where the code does not say."""
@@ -146,6 +156,10 @@ def vendor_of(book: Rulebook, vendor: str) -> Vendor:
         redaction_meanings=redactions.meanings if redactions else {},
         fields=tuple(f for p in files for f in p.fields),
         loader=next((p.loader for p in files if p.loader), None),
+        loader_calls=next((p.loader_calls for p in files if p.loader_calls), None),
+        scripts=tuple(s for p in files for s in p.scripts),
+        relay_sources=frozenset(s for p in files for s in p.relay_sources),
+        code_shape=next((re.compile(p.pixel_code) for p in files if p.pixel_code), None),
         repeats=next((p.repeats for p in files if p.repeats), None),
         frame_runtimes=frozenset(r for p in files for r in p.frame_runtimes),
         code_formats=tuple(f for p in files for f in p.pixel_code_created),

@@ -115,7 +115,20 @@ class RegimeExample(Rule):
 
 FIELDS = frozenset(
     {
-        *("what", "when", "property", "host", "hosts", "operator", "known", "page", "code", "partner"),
+        *(
+            "what",
+            "when",
+            "property",
+            "host",
+            "hosts",
+            "operator",
+            "known",
+            "page",
+            "code",
+            "partner",
+            "roles",
+            "vendor",
+        ),
         *("state", "opt_out", "basis", "conflict", "claimed", "as_of", "missing", "context", "marked"),
         *("sent", "collected", "plaintext", "cookie", "fields"),
     }

@@ -29,7 +29,7 @@ class Endpoint(Rule):
     kind: HitKind
     decoder: str
     """`body` (the JSON message, wherever it travels), `maybe` (one if it carries one: nothing is known of the path),
-    `query` (script and configuration URLs), `app`."""
+    `query` (script and configuration URLs), `app`, `relay` (a message for a server that may pass it on: no hit)."""
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     """Exact paths; one that ends in `*` is a prefix. None: every path of the host."""
@@ -135,6 +135,31 @@ class LoaderKeys(Rule):
     country: str
 
 
+class LoaderCalls(Rule):
+    """How older configurations say the same, by calls on the page's client."""
+
+    instance: str
+    """Takes the pixel's code."""
+    info: str
+    """Takes an object with name, partner, set-up and status."""
+    matching: str
+    """Takes an object of flags, by field."""
+    automatic_prefix: str
+    """Of fields that the client looks for by itself."""
+    first_party_cookies: str
+
+
+class ScriptMarks(Rule):
+    """What stands in a script of the vendor's, by which it is known wherever it comes from."""
+
+    role: str
+    """What it is, in words."""
+    marks: tuple[str, ...] = Field(min_length=3)
+    """Texts that all stand in it. Together they must stand in no other script."""
+    discloses: bool = False
+    """It sets pixels up: what has the marks and sets none up only talks of such a script."""
+
+
 class Repeats(Rule):
     """How the vendor's client marks an event that it sends once more to another of the vendor's hosts."""
 
@@ -179,6 +204,10 @@ class PixelRule(SourcedRule):
     redactions: Redactions | None = None
     fields: tuple[MessageField, ...] = ()
     loader: LoaderKeys | None = None
+    loader_calls: LoaderCalls | None = None
+    scripts: tuple[ScriptMarks, ...] = ()
+    relay_sources: tuple[str, ...] = ()
+    """Values of `event_source` in messages between servers."""
     repeats: Repeats | None = None
     frame_runtimes: tuple[str, ...] = ()
     """Values of `context.pixel.runtime` that mean a frame of another site."""
@@ -188,4 +217,4 @@ class PixelRule(SourcedRule):
     """Formats of a pixel code that embed the time of its making."""
     examples: tuple[dict[str, str], ...] = ()
     """Beside those of endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`, `path`/`means`,
-    `message_id`/`repeats`, `host`/`sends`, `body` (a loader's) with what is read of it."""
+    `message_id`/`repeats`, `host`/`sends`, `script`/`role`, `body` (a loader's) with what is read of it."""

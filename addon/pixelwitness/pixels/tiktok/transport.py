@@ -16,7 +16,7 @@ MAX_ENVELOPE = 20
 MAX_FIELDS = 200
 MIN_MESSAGE = 40
 """Characters of the shortest parameter that is tried as a message under another name."""
-OWN_KEYS = frozenset({"context", "event", "action", "metric_name", "batch"})
+OWN_KEYS = frozenset({"context", "event", "action", "metric_name", "batch", "event_source"})
 """Keys at the top of every message, batch and telemetry of TikTok's clients; without any a body is an envelope."""
 PARAMETER = "analytics_message"
 """The only query parameter of the image transport (TikTok's client 2.2.1, recorded)."""
