@@ -115,10 +115,11 @@ def _written(markers: tuple[str, ...]) -> tuple[tuple[tuple[bytes, ...], ...], .
     plain = tuple((m.encode(),) for m in markers)
     escaped = tuple((m.replace('"', '\\"').encode(),) for m in markers)
     percent = tuple((quote(m, safe="").encode(), quote(m, safe="").lower().encode()) for m in markers)
-    return plain, escaped, percent, tuple(_base64_forms(m.encode()) for m in markers)
+    return plain, escaped, percent, tuple(base64_forms(m.encode()) for m in markers)
 
 
-def _base64_forms(marker: bytes) -> tuple[bytes, ...]:
+def base64_forms(marker: bytes) -> tuple[bytes, ...]:
+    """What of a text stands in the base64 of any longer one that holds it, at each of the three offsets."""
     forms = []
     for offset in range(3):
         coded = base64.b64encode(bytes(offset) + marker)

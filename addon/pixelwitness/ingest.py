@@ -15,7 +15,7 @@ from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import BlindSpot, FirstParty, Frame, Observed, PageView
 from pixelwitness.pixels.decode import completed, disclosed, hits, page_of
-from pixelwitness.pixels.hosted import hosted
+from pixelwitness.pixels.hosted import hosted, may_be_script
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
 
@@ -76,13 +76,14 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
     )
 
 
-def reads_response(url: str, book: Rulebook) -> bool:
+def reads_response(url: str, body: str | bytes, book: Rulebook) -> bool:
     """Whether any rule reads the body of a response from a URL; of all others the head is enough.
 
-    Bodies are read of the vendor's scripts and configurations, of consent systems, and of a site's word on GPC.
+    Bodies are read of the vendor's scripts (from any host: a look at the body as it is written tells) and
+    configurations, of consent systems, and of a site's word on GPC.
     """
     exchange = Exchange("", 0, "GET", url)
-    return _reads(exchange.host, exchange.path, book)
+    return _reads(exchange.host, exchange.path, book) or may_be_script(body, book)
 
 
 @lru_cache(4096)

@@ -123,8 +123,8 @@ def _read(
     client = options.client or (f"capture:{name}" if options.separate else "capture")
     renamed = client if options.client or options.separate else None
 
-    def wanted(url: str) -> bool:
-        return reads_response(url, book)
+    def wanted(url: str, body: str | bytes) -> bool:
+        return reads_response(url, body, book)
 
     for item in _until_damage(path, name, client, problems, wanted):
         if isinstance(item, ReadNote):

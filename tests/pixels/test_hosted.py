@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from filled import fill
+from pixelwitness.cli import cli
 from pixelwitness.exchange import Exchange, Response
 from pixelwitness.ingest import observe_request, observe_response
-from pixelwitness.ledger.store import open_ledger
+from pixelwitness.ledger.store import open_ledger, read_ledger
 from pixelwitness.ledger.verify import verify
 from pixelwitness.observations import Observed
 from pixelwitness.sources.files import read_capture
-from support import BOOK, PIXEL, SHARED, SHOP, START, body, hit, judged, needs_shared, onetrust, page
+from support import BOOK, PIXEL, SHARED, SHOP, START, asset, body, hit, judged, needs_shared, onetrust, page
 
 LOADER = (
     'window[window["TiktokAnalyticsObject"]]._plugins={"AutoAdvancedMatching":true};!function(){var d={"info":{"pixelCode":"CODE",'
@@ -115,6 +118,28 @@ def test_the_recorded_loaders_under_another_name() -> None:
     assert seen_as == {("loader", "D0ME9HRC77U4Q9G3Q7A0"), ("loader", "CL157I3C77U0G3VQN5MG")}
 
 
+@pytest.mark.parametrize("coding", ["text", "base64"])
+@pytest.mark.parametrize("odd", [False, True], ids=["usual", "odd entry"])
+def test_a_har_keeps_its_body_for_it(coding: str, odd: bool, tmp_path: Path) -> None:
+    text = (
+        "/* " + "x" * 100 + " */" + LOADER if coding == "text" else base64.b64encode(b"/**/" + LOADER.encode()).decode()
+    )
+    content = {"mimeType": "text/javascript", "text": text, **({"encoding": "base64"} if coding == "base64" else {})}
+    entry = {
+        "startedDateTime": "2026-11-18T10:00:00.000Z", "time": 5,
+        "request": {"method": "GET", "url": ON_SHOP, "headers": [{"name": "Referer", "value": SHOP}], "cookies": []},
+        "response": {"status": "200" if odd else 200, "headers": [], "content": content},
+    }  # fmt: skip
+    path = tmp_path / "a.har"
+    path.write_text(
+        json.dumps({"log": {"version": "1.2", "creator": {"name": "t", "version": "1"}, "entries": [entry] * 3}})
+    )
+    done = CliRunner().invoke(cli, ["replay", str(path), "--db", str(tmp_path / "a.db"), "--json"])
+    assert done.exit_code == 0, done.output
+    ledger = read_ledger(tmp_path / "a.db")
+    assert [r["code"] for r in ledger.db.query("select code from pixels")] == [PIXEL]
+
+
 # --- messages for a server -----------------------------------------------------------------------------------------
 
 EVENT = {"event": "Purchase", "event_time": 1_795_000_000, "event_id": "o-1", "user": {"email": "a" * 64}}
@@ -171,7 +196,8 @@ def test_silence_beside_a_relay_is_no_pass() -> None:
         refused = onetrust(False, at=-5000)
         visit = [
             page(0, cookie=onetrust(True, at=-9000), client="a"), hit(500, client="a"),
-            *(page(at, SHOP + str(at), cookie=refused) for at in (1000, 5000, 9000)), *more,
+            *(page(at, SHOP + str(at), cookie=refused) for at in (1000, 5000, 9000)),
+            *(asset(at + 200, cookie=refused) for at in (1000, 5000, 9000)), *more,
         ]  # fmt: skip
         return next(c.result for c in judged(visit).coverage if (c.regime, c.state) == ("eu", "denied"))
 

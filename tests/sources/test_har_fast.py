@@ -114,7 +114,7 @@ def test_bodies_that_nobody_wants_are_not_read(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(json.dumps({"log": {"entries": [USUAL] * 3}}).encode()))
     states = [
         item.response.body_state
-        for item in read_capture(path, client="c", wanted=lambda url: False)
+        for item in read_capture(path, client="c", wanted=lambda url, body: False)
         if not isinstance(item, har.ReadNote) and item.response
     ]
     assert states == ["not_captured"] * 3

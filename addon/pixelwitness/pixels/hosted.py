@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
+from pixelwitness.classify import base64_forms
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import HostedScript, PixelSettings
@@ -13,6 +17,7 @@ from pixelwitness.rulebook.pixels import ScriptMarks
 MAX_SCRIPT = 4 * 1024 * 1024
 """Bytes of a script that are looked at; TikTok's client has less than half a megabyte."""
 SCRIPTS = frozenset({"script", "worker", "sharedworker", "serviceworker"})
+BASE64 = re.compile(rb"\"?[A-Za-z0-9+/]{60}")
 type Hosted = tuple[tuple[HostedScript, ...], tuple[PixelSettings, ...]]
 
 
@@ -37,6 +42,20 @@ def hosted(exchange: Exchange, book: Rulebook) -> Hosted:
             if said or not script.discloses:
                 return (HostedScript(id=exchange.id, role=script.role, url=mask_text(exchange.url), **about),), said
     return (), ()
+
+
+def may_be_script(body: str | bytes, book: Rulebook) -> bool:
+    """A cheap look at a body as it stands in a file: JSON's escapes change no mark, and base64 is told by its look."""
+    text = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    plain, coded = _first_marks(book)
+    return any(mark in text for mark in (coded if BASE64.match(text) else plain))
+
+
+@lru_cache(8)
+def _first_marks(book: Rulebook) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The first mark of each script, plain and in base64."""
+    plain = tuple(dict.fromkeys(s.marks[0].encode() for p in book.pixels for s in p.scripts))
+    return plain, tuple(form for mark in plain for form in base64_forms(mark))
 
 
 def role_of(body: bytes, vendor: Vendor) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-type Wanted = Callable[[str], bool]
-"""Whether the body of the response from a URL is read by anybody."""
+type Wanted = Callable[[str, str | bytes], bool]
+"""Whether the body of the response from a URL is read by anybody: the URL, and the body as it stands in the file."""
 
 
-def all_wanted(url: str) -> bool:
+def all_wanted(url: str, body: str | bytes) -> bool:
     """Every body is read."""
     return True
 

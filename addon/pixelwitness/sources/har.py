@@ -44,7 +44,7 @@ def read_har(
 ) -> Iterator[Exchange | ReadNote]:  # fmt: skip
     """The exchanges of a HAR. Raises CaptureError at damage, after every whole entry before it.
 
-    `wanted` says which responses' bodies are read at all, by URL.
+    `wanted` says which responses' bodies are read at all.
     """
     piece = stream.read(BUFFER)
     start = None

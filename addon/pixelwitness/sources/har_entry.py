@@ -49,7 +49,7 @@ def tolerant(entry: Any, client: str, position: str, wanted: Wanted = all_wanted
         headers=headers,
         body=body,
         body_state=state,
-        response=_response(entry, started, problems, wanted(url)),
+        response=_response(entry, started, problems, url, wanted),
         cookies_complete=False,
         error=_error(entry),
     )
@@ -144,7 +144,9 @@ def ended(started: int, took: Any) -> int:
     return started + (int(took) if isinstance(took, int | float | Decimal) and 0 < took < 86_400_000 else 0)
 
 
-def _response(entry: dict[str, Any], started: int, problems: list[str], wanted: bool) -> Response | None:
+def _response(
+    entry: dict[str, Any], started: int, problems: list[str], url: str, wanted: Wanted
+) -> Response | None:  # fmt: skip
     response = entry.get("response")
     if not isinstance(response, dict):
         return None
@@ -156,7 +158,9 @@ def _response(entry: dict[str, Any], started: int, problems: list[str], wanted: 
     if status <= 0:
         return None
     content = response.get("content")
-    text = content.pop("text", None) if wanted and isinstance(content, dict) else None
+    text = content.get("text") if isinstance(content, dict) else None
+    if isinstance(content, dict) and isinstance(text, str):
+        text = content.pop("text") if wanted(url, text) else None
     body: bytes | None = None
     state: BodyState = "too_large" if text is TOO_LARGE else "not_captured"
     if isinstance(text, str) and isinstance(content, dict):

@@ -120,7 +120,7 @@ def _response(entry: _Entry, started: int, url: str, wanted: Wanted) -> Response
     state: BodyState = "not_captured"
     headers = _headers(response.headers)
     if content is not None:
-        if content.text is not NOTHING and wanted(url):
+        if content.text is not NOTHING and wanted(url, bytes(content.text)):
             text = _text.decode(content.text)
             if text is not None and content.encoding is not None:
                 return None
