@@ -32,7 +32,9 @@ class ConsentTimeline:
         stretch = next((s for s in reversed(self._stretches) if s.start <= moment), self._stretches[0])
         said = [(s, read(s, moment, host, self._rules, client_time)) for s in stretch.systems]
         readings = [(s, r) for s, r in said if r is not None]
-        primary = [(s, r) for s, r in readings if r.level != "tcf"] or readings
+        primary = [(s, r) for s, r in readings if r.level != "tcf"]
+        # What a system keeps where it cannot be read may still stand in its TC string.
+        primary = readings if all(r.reasons == ("opaque_store",) for _, r in primary) else primary
         # Before it was seen loading, a system of which nothing had been seen was not there yet.
         there = [(s, r) for s, r in primary if s.begins is None or moment >= min(s.begins, s.first_seen)]
         primary = there or primary

@@ -15,6 +15,8 @@ STRINGS = ("tcf", "gpp", "usp", "ac")
 """Standard strings that are recognised by their shape under any cookie's name."""
 ANYWHERE = "*"
 MAX_NAME = 200
+BESIDE = ("chosen_beside", "refused_beside", "grants_beside")
+"""Parameters of decoders that name other cookies."""
 
 
 class ByHost[T]:
@@ -113,6 +115,9 @@ def _add_cookie(index: Index, rule: ConsentRule, cookie: CookieRule) -> None:
         index.by_pattern.append((re.compile(cookie.pattern), rule, cookie))
     if cookie.renamed:
         index.renamed.append((rule, cookie))
+    # What a decoder looks for beside its own cookie is read along.
+    for param in BESIDE:
+        index.companions += [re.compile(name) for name in cookie.params.get(param, ())]
 
 
 def system(book: Rulebook, name: str) -> ConsentRule:

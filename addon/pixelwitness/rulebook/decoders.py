@@ -33,6 +33,7 @@ class Common(Rule):
     chosen: Words | None = None
     unchosen: Words = ()
     chosen_beside: dict[Pattern, Words] = Field(default_factory=dict)
+    refused_beside: dict[Pattern, Words] = Field(default_factory=dict)
     at: str | None = None
     region: str | None = None
     regions: dict[str, str] = Field(default_factory=dict)
@@ -72,6 +73,7 @@ class Listed(Common):
     advertising: Words = ()
     inverted: bool = False
     services: str | None = None
+    grants_beside: dict[Pattern, Words] = Field(default_factory=dict)
 
 
 class Services(Common):
@@ -96,6 +98,7 @@ class Flag(Rule):
     values: dict[str, Statement] = Field(min_length=1)
     kind: OptOutKind | None = None
     chosen_beside: dict[Pattern, Words] = Field(default_factory=dict)
+    refused_beside: dict[Pattern, Words] = Field(default_factory=dict)
     always_chosen: tuple[Literal["granted", "denied"], ...] = ()
     choice_made: bool | None = None
 

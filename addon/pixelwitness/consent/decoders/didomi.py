@@ -29,7 +29,9 @@ def didomi(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> lis
     if on or off:
         return [answered(on and not off, "vendor", at, detail=detail)]
     if not any(lists.values()):
-        return [unanswered(detail=detail)]
+        # A token is written before a choice with no lists in it; empty ones may be an answer where nothing was offered.
+        listed = any(isinstance(token.get(k), dict) for k in ("vendors", "purposes", "vendors_li", "purposes_li"))
+        return [unsure("vendor_not_named", detail=detail) if listed else unanswered(detail=detail)]
     refused = set(lists["purposes", "disabled"])
     nothing = not lists["purposes", "enabled"] and not lists["vendors", "enabled"]
     if (refused and nothing) or refused & set(params["advertising"]):

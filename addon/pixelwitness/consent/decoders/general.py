@@ -2,8 +2,9 @@
 
 Parameters that several share: `key` (where the answer stands; the first of a list that does), `granted` and `denied`
 (its words; absent: any usual yes or no), `chosen_key` with `chosen` (where and how it stands that somebody chose),
-`chosen_beside` (cookies without which nobody chose), `at` (a time that is trusted), `region`, `version`, `gpc` (where
-the CMP records Global Privacy Control), `sale` (where it says whether data may be sold or shared).
+`chosen_beside` (cookies without which nobody chose), `refused_beside` (cookies that say no to everything), `at` (a
+time that is trusted), `region`, `version`, `gpc` (where the CMP records Global Privacy Control), `sale` (where it
+says whether data may be sold or shared).
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def read_fields(fields: Mapping[str, Any], jar: Mapping[str, str], params: Mappi
     said = next((fields.get(k) for k in keys if word(fields.get(k)) or k in fields), None)
     allowed = _answer(said, params)
     common = common_fields(fields, params)
-    found = _opt_outs(fields, params)
     chosen = chose(fields, jar, params)
+    found = _opt_outs(fields, params, chosen)
+    if _refused(jar, params):
+        return [answered(False, at=moment(fields.get(params.get("at", ""))), **common), *found]
     if allowed is not None:
         if chosen is False:
             return [unanswered(allowed, **common), *found]
@@ -105,13 +108,27 @@ def common_fields(fields: Mapping[str, Any], params: Mapping[str, Any]) -> dict[
     return {"region": region, "detail": detail}
 
 
-def _opt_outs(fields: Mapping[str, Any], params: Mapping[str, Any]) -> list[Reading]:
+def _refused(jar: Mapping[str, str], params: Mapping[str, Any]) -> bool:
+    """Whether a cookie stands beside this one that says no to everything."""
+    return _beside(jar, params.get("refused_beside", {}))
+
+
+def _beside(jar: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
+    """Whether there is a cookie of one of these names with one of its values."""
+    return any(
+        re.fullmatch(name, k) and word(plain(v)) in [word(w) for w in values]
+        for name, values in wanted.items() for k, v in jar.items()
+    )  # fmt: skip
+
+
+def _opt_outs(fields: Mapping[str, Any], params: Mapping[str, Any], chosen: bool | None) -> list[Reading]:
     found = []
     if "gpc" in params and truth(fields.get(params["gpc"])):
-        found.append(opted_out("gpc", True, recorded_by_cmp=True))
+        found += [opted_out("cmp_sale", True, because="gpc"), opted_out("gpc", True, recorded_by_cmp=True)]
     sale = [truth(fields.get(k)) for k in params.get("sale", ())]
     if False in sale or True in sale:
-        found.append(opted_out("cmp_sale", False in sale))
+        # A sale that a region's default forbids is nobody's opt-out.
+        found.append(opted_out("cmp_sale", None if False in sale and chosen is False else False in sale))
     return found
 
 
@@ -120,7 +137,8 @@ def listed(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> lis
 
     `advertising`: the names that count (absent: the words of rules/consent/services.yaml). What is not on the list was
     not allowed. `inverted`: the list names what was refused. `services`: where each category's allowed services are
-    listed; where they are others than TikTok, the category says nothing of it.
+    listed, under every category that there is; where they are others than TikTok, the category says nothing of it.
+    `grants_beside`: without one of these cookies, a list that does not forbid advertising grants nothing.
     """
     fields: Mapping[str, Any]
     if "key" in params:
@@ -146,10 +164,15 @@ def listed(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> lis
     named = True in said
     if not named and None in said:
         return [unsure("category_guessed", choice_made=True, **common)]
-    if named and "services" in params and _others_only(fields.get(params["services"]), params):
+    services = fields.get(params.get("services", ""))
+    if named and _others_only(services, params):
         return [unsure("vendor_not_named", choice_made=True, **common)]
-    at = moment(fields.get(params.get("at", "")))
-    return [answered(named != bool(params.get("inverted")), at=at, **common)]
+    if not named and len(names) > 1 and _never_offered(services, params):
+        return [unsure("category_guessed", choice_made=True, **common)]
+    allowed = named != bool(params.get("inverted"))
+    if allowed and "grants_beside" in params and not _beside(jar, params["grants_beside"]):
+        return [unsure(effective_default=True, **common)]
+    return [answered(allowed, at=moment(fields.get(params.get("at", ""))), **common)]
 
 
 def _others_only(services: Any, params: Mapping[str, Any]) -> bool:
@@ -157,6 +180,13 @@ def _others_only(services: Any, params: Mapping[str, Any]) -> bool:
     lists = [v for k, v in services.items() if _counts(str(k), params)] if isinstance(services, dict) else []
     names = [n for v in lists if isinstance(v, list) for n in v[:MAX_FIELDS] if isinstance(n, str)]
     return bool(names) and not any(is_tiktok(n, params["lists"]) for n in names)
+
+
+def _never_offered(services: Any, params: Mapping[str, Any]) -> bool:
+    """Whether the categories that there are, allowed or not, are all known to be others than advertising: then nobody
+    was asked."""
+    offered = [str(k) for k in list(services)[:MAX_FIELDS]] if isinstance(services, dict) else []
+    return len(offered) > 1 and all(_counts(name, params) is False for name in offered)
 
 
 def _names(found: Any) -> list[str] | None:
@@ -193,7 +223,7 @@ def unanimous(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> 
     if not flags or None in flags.values():
         return None
     common = common_fields(fields, params)
-    found = _opt_outs(fields, params)
+    found = _opt_outs(fields, params, chose(fields, jar, params))
     optional = [v for k, v in flags.items() if k not in params.get("essential", ())]
     if chose(fields, jar, params) is False:
         default = all(optional) if optional and len(set(optional)) == 1 else None
@@ -215,11 +245,16 @@ def flag(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[
     if said is None:
         return None
     if said in ("granted", "denied"):
+        if _refused(jar, params):
+            return [answered(False)]
         always = said in params.get("always_chosen", ())
         chosen = always or chose({}, jar, params)
         return [answered(said == "granted") if chosen else unanswered(said == "granted")]
     if said in ("opt_out", "no_opt_out"):
-        return [opted_out(params["kind"], said == "opt_out", recorded_by_cmp=params["kind"] == "gpc")]
+        if params["kind"] != "gpc":
+            return [opted_out(params["kind"], said == "opt_out")]
+        sale = [opted_out("cmp_sale", True, because="gpc")] if said == "opt_out" else []
+        return [*sale, opted_out("gpc", said == "opt_out", recorded_by_cmp=True)]
     if said == "unsure":
         return [unsure(choice_made=params.get("choice_made"))]
     return [unanswered({"unanswered_granted": True, "unanswered_denied": False}.get(said))]

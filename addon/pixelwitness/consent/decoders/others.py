@@ -77,11 +77,17 @@ def tc_inside(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> 
 
 
 def ketch(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list[Reading] | None:
-    """_ketch_consent_v1_: base64 JSON of purposes, each with a status and its canonical names."""
+    """_ketch_consent_v1_: base64 JSON of purposes, each with a status and its canonical names.
+
+    It is also written for a new visitor with the region's defaults: `_swb_consent_` beside it tells by which legal
+    basis each purpose is allowed, and what is allowed unless somebody objects was allowed by nobody.
+    """
     parsed = json_of(value)
     if not isinstance(parsed, dict) or not parsed:
         return None
     said: list[bool] = []
+    basis = dig(json_of(jar.get("_swb_consent_", "")), "purposes")
+    by_default = False
     for code, purpose in list(parsed.items())[:200]:
         status = word(dig(purpose, "status"))
         if status not in ("granted", "denied"):
@@ -90,10 +96,12 @@ def ketch(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> list
         names = {str(code), *(str(n) for n in (canonical if isinstance(canonical, list) else []))}
         if names & set(params["advertising"]):
             said.append(status == "granted")
+            own = basis.get(code) if isinstance(basis, dict) else None
+            by_default |= word(dig(own, "legalBasisCode")) not in ("", "consent_optin")
     if not any(isinstance(p, dict) and "status" in p for p in parsed.values()):
         return None
     if said and len(set(said)) == 1:
-        return [answered(said[0])]
+        return [unsure(effective_default=True) if said[0] and by_default else answered(said[0])]
     return [unsure("category_guessed")]
 
 
@@ -131,11 +139,7 @@ def pandectes(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> 
     status = word(parsed.get("status"))
     refused = bool(mask & params["advertising"])
     region = place("-".join(w for k in ("code", "state") if (w := word(dig(parsed, f"country.{k}")))))
-    if (
-        status not in ("allow", "deny", "custom", "")
-        or ((status == "allow") and refused)
-        or (status == "deny") > refused
-    ):
+    if status not in ("allow", "deny", "custom") or ((status == "allow") and refused) or (status == "deny") > refused:
         return [unsure(choice_made=True, region=region)]
     return [answered(not refused, at=moment(parsed.get("timestamp")), region=region)]
 
@@ -155,6 +159,8 @@ def cookiehub(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> 
     common: dict[str, Any] = {"region": place(parsed.get("region")), "detail": detail}
     if not parsed["answered"]:
         return [unanswered(allowed or parsed.get("implicit") is True, **common)]
+    if parsed.get("implicit") is True:
+        return [unsure(effective_default=allowed, **common)]
     said = [answered(allowed, at=moment(parsed.get("timestamp")), **common)]
     if isinstance(parsed.get("allowSale"), bool):
         said.append(opted_out("cmp_sale", not parsed["allowSale"]))

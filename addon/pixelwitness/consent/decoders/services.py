@@ -39,11 +39,13 @@ def services(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> l
         flags = _flags(parsed, params)
         chosen = {k for k in ("chosen_key", "at", "version", "region") if k in params}
         fields = {params[k]: dig(parsed, params[k]) for k in chosen}
-    if flags is None:
-        return None
     common = common_fields(fields, params)
+    if flags is None and not (fields and params.get("chosen_key") in params.get("needs", ())):
+        return None
     if chose(fields, jar, params) is False:
         return [unanswered(**common)]
+    if flags is None:
+        return [unsure("vendor_not_named", choice_made=True, **common)]
     said = judge_services(flags, params["lists"], at=moment(fields.get(params.get("at", ""))), common=common)
     if params.get("only_own") and said.level != "vendor":
         return []
