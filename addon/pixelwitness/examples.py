@@ -267,6 +267,9 @@ def _pixel(rule: PixelRule, book: Rulebook) -> Wrong:
             yield from _differs(("examples", i), "sends", sends, case["sends"] == "yes")
         if "body" in case:
             yield from _loader(i, case, book)
+        if "token" in case:
+            nothing = vendor_of(book, rule.vendor).placeholders.is_text(case["token"])
+            yield from _differs(("examples", i), "nothing", nothing, case["nothing"] == "yes")
         if "script" in case:
             role = role_of(case["script"].encode(), vendor_of(book, rule.vendor)) or ""
             yield from _differs(("examples", i), "role", role, case["role"])

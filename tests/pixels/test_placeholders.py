@@ -44,6 +44,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> People:
     "user",
     [
         {"email": sha("null")}, {"email": sha("NULL")}, {"email": "undefined"}, {"phone_number": sha("")},
+        {"email": "{email}"}, {"email": "*|EMAIL|*"}, {"email": "{{ customer['email'] | downcase | sha256 }}"},
+        {"first_name": "{{first_name}}"}, {"external_id": "{{DLV - Customer ID}}"}, {"email": "[object Undefined]"},
         {"email": "{{user.email}}"}, {"email": "${email}"}, {"email": "%%EMAIL%%"}, {"email": "<%= email %>"},
         {"last_name": sha("null")}, {"last_name": sha("undefined")}, {"email": sha("blank")}, {"email": sha("nan")},
     ],
@@ -63,7 +65,10 @@ def test_nothing_is_nothing(user: dict[str, Any], people: People) -> None:
         {"email": "{{" + sha(JANE) + "}}"}, {"email": "%%" + sha(JANE) + "%%"}, {"email": "{{" + RAW + "}}"},
         {"email": "<%" + sha(JANE).upper() + "%>"}, {"email": "null," + sha(JANE)}, {"email": ["null", sha(JANE)]},
         {"first_name": "{{a}} Jane {{b}}"}, {"first_name": sha("nan")}, {"last_name": sha("Blank")},
-        {"external_id": "00"}, {"external_id": "null1"},
+        {"external_id": "00"}, {"external_id": "null1"}, {"first_name": "<%Jane%>"}, {"first_name": "{{Jane}}"},
+        {"external_id": "${jane.doe}"}, {"last_name": "%%Doe%%"}, {"email": "{{guest}}"}, {"external_id": "{cust-4711}"},
+        {"first_name": "{{user Jane}}"}, {"external_id": "{{id 4711123}}"}, {"last_name": "[[O'Neill]]"},
+        {"first_name": "{{Felicity}}"}, {"external_id": "<%= 'Jane' %>"},
     ],
     ids=str,
 )  # fmt: skip

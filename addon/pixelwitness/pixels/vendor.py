@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from pixelwitness.identity.stamps import created_at
 from pixelwitness.identity.variants import ALGORITHMS
+from pixelwitness.pixels.templates import is_token
 from pixelwitness.pixels.tiktok.paths import at_path
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.pixels import (
@@ -39,13 +40,19 @@ class Placeholders:
     """Those of the texts that are people's names as well: in a field for a name they stand for somebody."""
     name_digests: frozenset[bytes]
     shape: re.Pattern[str] | None
+    marks: tuple[tuple[str, str], ...]
+    """Opening and closing marks of templates, the longer ones first."""
+    words: frozenset[str]
+    """Words of which the variables in templates are named."""
 
     def is_text(self, value: str, *, is_name: bool = False) -> bool:
         """Whether a clear text says nothing about anybody."""
         if value.lower() in self.texts:
             return not (is_name and value.lower() in self.names)
-        short = len(value) <= MAX_TEMPLATE
-        return short and self.shape is not None and self.shape.fullmatch(value) is not None
+        if len(value) > MAX_TEMPLATE:
+            return False
+        shaped = self.shape is not None and self.shape.fullmatch(value) is not None
+        return shaped or is_token(value, self.marks, self.words)
 
     def is_digest(self, digest: bytes, *, is_name: bool = False) -> bool:
         """Whether a digest is that of a text that says nothing about anybody."""
@@ -65,6 +72,8 @@ def _placeholders(files: list[PixelRule]) -> Placeholders:
         frozenset(names),
         frozenset(_digests(names)),
         re.compile(shape) if shape else None,
+        tuple(sorted({m for p in files for m in p.template_marks}, key=lambda m: (-len(m[0]), m))),
+        frozenset(w for p in files for w in p.template_words),
     )
 
 

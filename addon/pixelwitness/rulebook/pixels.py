@@ -190,7 +190,11 @@ class PixelRule(SourcedRule):
     names_too: tuple[str, ...] = ()
     """Those of them that people are called: in a field for a name they are taken for one."""
     placeholder_pattern: Annotated[str, bounded(NAME)] | None = None
-    """Shapes of such texts: templates that were not filled in."""
+    """Shapes of such texts."""
+    template_marks: tuple[tuple[str, str], ...] = ()
+    """What stands before and after the name of a variable in a template."""
+    template_words: tuple[str, ...] = ()
+    """Words, in lower case, of which such variables are named: anything else between the marks may be a value."""
     person_objects: tuple[str, ...] = ()
     """Paths of the objects that describe the person: a field in one that no rule knows is an unknown identity field."""
     not_identity: tuple[str, ...] = ()
@@ -217,4 +221,5 @@ class PixelRule(SourcedRule):
     """Formats of a pixel code that embed the time of its making."""
     examples: tuple[dict[str, str], ...] = ()
     """Beside those of endpoints: `event`/`expect`, `code`/`valid`, `hash`/`text`, `path`/`means`,
-    `message_id`/`repeats`, `host`/`sends`, `script`/`role`, `body` (a loader's) with what is read of it."""
+    `message_id`/`repeats`, `host`/`sends`, `script`/`role`, `token`/`nothing`,
+    `body` (a loader's) with what is read of it."""
