@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
+MAX_REMEMBERED = 2048
+"""Characters of a URL whose host is remembered: a page's own is named by most of its requests."""
+
 
 @lru_cache(1)
 def _suffixes() -> PublicSuffixList:
@@ -30,6 +33,11 @@ def host_of(url: str | None) -> str | None:
     """The host of an http(s) URL in lower case; None for anything else (`null`, `about:blank`, rubbish)."""
     if not url:
         return None
+    return _host_in(url) if len(url) <= MAX_REMEMBERED else _host_in.__wrapped__(url)
+
+
+@lru_cache(2048)
+def _host_in(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -25,6 +25,7 @@ class ByHost[T]:
     def __init__(self) -> None:
         self._hosts: HostIndex[T] = HostIndex()
         self._anywhere: list[T] = []
+        self._known = lru_cache(4096)(self._lookup)
 
     def add(self, host: str, value: T) -> None:
         """Put a value under a host suffix, `=host` or `*`."""
@@ -33,9 +34,12 @@ class ByHost[T]:
         else:
             self._hosts.add(host, value)
 
-    def lookup(self, host: str) -> list[T]:
+    def lookup(self, host: str) -> tuple[T, ...]:
         """All values that hold for a host, the most specific first."""
-        return [*self._hosts.lookup(host), *self._anywhere]
+        return self._known(host) if len(host) <= MAX_NAME else self._lookup(host)
+
+    def _lookup(self, host: str) -> tuple[T, ...]:
+        return (*self._hosts.lookup(host), *self._anywhere)
 
 
 @dataclass

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,11 +26,14 @@ type Taken = Callable[[Path], str | None]
 SALT = 16
 CACHED = 256
 """Bytes up to which a value's digest is remembered: most values occur again and again."""
+MAX_TEXTS = 400
+"""Texts in a list whose digest is remembered, of at most 64 characters each."""
 REDACTED = re.compile(r"\[redacted:([0-9a-f]{64})\]")
 REDACTED_TAIL = re.compile(r"(.*)\?\[redacted:([0-9a-f]{64})\]", re.S)
 """A URL of which what follows the first ? or # was taken out."""
 LEAF, NODE = b"\x00", b"\x01"
 """RFC 6962's way to keep a value from being passed off as an object."""
+SIMPLE = {value: hashlib.sha256(NODE + repr(value).encode()).digest() for value in (None, True, False)}
 
 
 def never(path: Path) -> str | None:
@@ -76,7 +79,7 @@ def tree(value: Any, leaf: LeafOf, taken: Taken = never, path: Path = ()) -> byt
         members = (tree(v, leaf, taken, (*path, i)) for i, v in enumerate(value))
         return hashlib.sha256(NODE + b"l" + b"".join(members)).digest()
     if value is None or isinstance(value, bool):
-        return hashlib.sha256(NODE + repr(value).encode()).digest()
+        return SIMPLE[value]
     return leaf(tag(value))
 
 
@@ -92,18 +95,37 @@ def committed(leaf: LeafOf) -> Callable[[Any], bytes]:
     def pair(name: str, value: str) -> bytes:
         return hashlib.sha256(NODE + b"l" + short(name) + short(value)).digest()
 
+    @lru_cache(16_384)
+    def member(key: str, value: str) -> bytes:
+        return _key(key) + short(value)
+
+    @lru_cache(1024)
+    def texts(values: tuple[str, ...]) -> bytes:
+        return hashlib.sha256(NODE + b"l" + b"".join([short(v) for v in values])).digest()
+
+    def row(value: Sequence[Any]) -> bytes:
+        size = len(value)
+        if size == 2 and type(value[0]) is type(value[1]) is str and len(value[0]) + len(value[1]) <= CACHED:
+            return pair(*value)  # a header field: most come again and again
+        if 2 < size <= MAX_TEXTS and all(type(v) is str and len(v) <= 64 for v in value):
+            return texts(tuple(value))  # the names of a cookie jar, the same with every request
+        return hashlib.sha256(NODE + b"l" + b"".join([digest(v) for v in value])).digest()
+
     def digest(value: Any) -> bytes:
         if isinstance(value, str):
             return short(value) if len(value) <= CACHED else _text(value, leaf, None)
         if isinstance(value, dict):
-            members = b"".join([_key(k) + digest(v) for k, v in value.items()])
+            members = b"".join(
+                [
+                    member(k, v) if type(v) is str and len(v) + len(k) <= CACHED else _key(k) + digest(v)
+                    for k, v in value.items()
+                ]
+            )
             return hashlib.sha256(NODE + b"d" + members).digest()
         if isinstance(value, list | tuple):
-            if len(value) == 2 and type(value[0]) is type(value[1]) is str and len(value[0]) + len(value[1]) <= CACHED:
-                return pair(*value)  # a header field: most come again and again
-            return hashlib.sha256(NODE + b"l" + b"".join([digest(v) for v in value])).digest()
+            return row(value)
         if value is None or isinstance(value, bool):
-            return hashlib.sha256(NODE + repr(value).encode()).digest()
+            return SIMPLE[value]
         return leaf(tag(value))
 
     return digest
@@ -115,6 +137,8 @@ def tag(value: str | bytes | float) -> bytes:
         return b"s" + value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes):
         return b"b" + value
+    if type(value) is int:
+        return b"n%d" % value
     if isinstance(value, int | float):
         return b"n" + json.dumps(value).encode()
     raise TypeError(f"a {type(value).__name__} is no value of a document")

@@ -38,6 +38,8 @@ NAMES = frozenset(
 )
 """Names of ours in an observation, which a persona's first name or city must not blot out."""
 
+JARS = frozenset({"cookie_names", "set_cookie_names"})
+
 type Claims = Callable[[Iterable[str]], Collection[str]]
 """Which of some cookie names may be stored with their values."""
 
@@ -171,12 +173,20 @@ def _observed(value: Any, key: str, known: Known, client: Callable[[str], str | 
             return value if known is ANYBODY and key == "payload" else mask_json(value, "", known)
         return {k: _observed(v, k, known, client) for k, v in value.items()}
     if isinstance(value, list):
+        if key in JARS and sum(map(len, value)) <= MAX_REMEMBERED:
+            return list(_masked_names(tuple(value)))
         return [_observed(v, key, known, client) for v in value]
     if not isinstance(value, str) or key in DIGESTS:
         return value
     if key == "client":
         return client(value)
     return mask_text(value, "", ANYBODY if key in NAMES else known)
+
+
+@lru_cache(1024)
+def _masked_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in a cookie jar, which most requests of a page send again."""
+    return tuple(mask_text(name) for name in names)
 
 
 def _line(method: str, url: str) -> bytes:
