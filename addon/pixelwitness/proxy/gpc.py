@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mitmproxy import http
 
-from pixelwitness.sources.mitm import ADDED
+from pixelwitness.sources.flows import ADDED
 
 HEADER = "Sec-GPC"
 SCRIPT = (

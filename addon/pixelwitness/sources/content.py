@@ -11,6 +11,9 @@ import zstandard
 from pixelwitness.exchange import BodyState
 
 MAX_BODY = 64 * 1024 * 1024
+TEXTUAL = ("text/", "json", "javascript", "xml", "x-www-form-urlencoded")
+"""What stands in the type of a body that can be evidence. Pictures, fonts and films are none: their bytes are not worth
+undoing."""
 _CHUNK = 1 << 16
 _PIECE = 1 << 20
 

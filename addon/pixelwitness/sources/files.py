@@ -126,9 +126,9 @@ def _by_content(
         raise CaptureError(name, "byte 0", "the file is empty", "Export or record it again")
     if FLOW.match(head):
         # mitmproxy is slow to import, and a HAR does not need it.
-        from pixelwitness.sources.mitm import read_flows
+        from pixelwitness.sources.flows import read_flows
 
-        yield from read_flows(stream, name)
+        yield from read_flows(stream, name, wanted)
         return
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         from pixelwitness.sources.har import read_har

@@ -1,20 +1,17 @@
-"""mitmproxy flows, live or from a flow file, as exchanges."""
+"""mitmproxy's flows, live or from a flow file, as exchanges."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from mitmproxy import exceptions, flow, http
 from mitmproxy.io import FlowReader
 
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response, milliseconds
 from pixelwitness.sources import CaptureError, ReadNote
-from pixelwitness.sources.content import decode
-
-ADDED = "pixelwitness_added"
-"""The key of a flow's metadata that names the request headers which the add-on itself added."""
-TEXTUAL = ("text/", "json", "javascript", "xml", "x-www-form-urlencoded")
+from pixelwitness.sources.content import TEXTUAL, decode
+from pixelwitness.sources.flows import ADDED, added_names
 
 
 def client_of(one: flow.Flow) -> str:
@@ -45,12 +42,8 @@ def exchange_from_flow(one: http.HTTPFlow, *, with_response: bool = True) -> Exc
         body_state=state,
         response=response,
         error=one.error.msg if one.error else None,
-        added_headers=_added(one.metadata.get(ADDED)),
+        added_headers=added_names(one.metadata.get(ADDED)),
     )
-
-
-def _added(names: object) -> tuple[str, ...]:
-    return tuple(n.lower() for n in names if isinstance(n, str)) if isinstance(names, list | tuple) else ()
 
 
 def _response(response: http.Response) -> Response:
@@ -75,25 +68,26 @@ def _body(raw: bytes | None, encoding: str) -> tuple[bytes | None, BodyState]:
     return decode(raw, encoding) if encoding else (raw, "complete")
 
 
-def read_flows(stream: BinaryIO, name: str) -> Iterator[Exchange | ReadNote]:
-    """The exchanges of a flow file. Raises CaptureError at damage, after every whole flow before it."""
-    reader = FlowReader(stream)
-    flows = iter(reader.stream())
-    index = 0
-    other = 0
+def read_one(raw: bytes, name: str, index: int, start: int) -> Iterator[Exchange | ReadNote | None]:
+    """What mitmproxy makes of the bytes of one flow, or of the rest of a file: None for a flow that is not HTTP.
+
+    `index` and `start`: so many flows, and bytes, were before it. Raises CaptureError at damage.
+    """
+    stream = io.BytesIO(raw)
+    flows = iter(FlowReader(stream).stream())
     while True:
         try:
             one = next(flows)
         except StopIteration:
-            break
+            return
         except exceptions.FlowReadException as error:
-            raise _damage(name, index, stream, error) from error
+            raise _damage(name, index, start + stream.tell(), error) from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             # mitmproxy lets what a damaged record does to its own classes through.
-            raise _damage(name, index, stream, error) from error
+            raise _damage(name, index, start + stream.tell(), error) from error
         index += 1
         if not isinstance(one, http.HTTPFlow):
-            other += 1
+            yield None
             continue
         if one.request.method == "CONNECT" or (one.response is not None and one.response.status_code == 407):
             continue
@@ -101,13 +95,11 @@ def read_flows(stream: BinaryIO, name: str) -> Iterator[Exchange | ReadNote]:
             yield exchange_from_flow(one)
         except (ValueError, OverflowError, OSError) as error:
             yield ReadNote("odd_entry", f"flow could not be read: {error}", f"flow {index}")
-    if other:
-        yield ReadNote("not_http", f"{other} flows that are not HTTP")
 
 
-def _damage(name: str, index: int, stream: BinaryIO, error: Exception) -> CaptureError:
+def _damage(name: str, index: int, byte: int, error: Exception) -> CaptureError:
     text = str(error)
-    position = f"after {index} flows, byte {stream.tell()}"
+    position = f"after {index} flows, byte {byte}"
     if "version" in text:
         return CaptureError(name, position, f"a newer mitmproxy wrote it ({text})", "Update mitmproxy and try again")
     return CaptureError(
