@@ -128,7 +128,7 @@ def _by_content(
         # mitmproxy is slow to import, and a HAR does not need it.
         from pixelwitness.sources.flows import read_flows
 
-        yield from read_flows(stream, name, wanted)
+        yield from read_flows(stream, name)
         return
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         from pixelwitness.sources.har import read_har

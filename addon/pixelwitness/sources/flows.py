@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from mitmproxy.version import FLOW_FORMAT_VERSION
 
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response, milliseconds
-from pixelwitness.sources import ReadNote, Wanted, all_wanted
+from pixelwitness.sources import ReadNote
 from pixelwitness.sources.content import TEXTUAL, decode
 
 BUFFER = 1 << 20
@@ -35,21 +35,21 @@ WITHIN = {b"request": REQUEST, b"response": RESPONSE, b"client_conn": CLIENT}
 ADDED = "pixelwitness_added"
 """The key of a flow's metadata that names the request headers which the add-on itself added."""
 MAX_DEPTH = 20
+MAX_KEY = 40
+MAX_REMEMBERED = 2048
+"""Bytes of a header field that is remembered for the next flow with the same."""
 
 
 class _Unusual(Exception):
     """A flow that is left to mitmproxy."""
 
 
-def read_flows(stream: BinaryIO, name: str, wanted: Wanted = all_wanted) -> Iterator[Exchange | ReadNote]:
-    """The exchanges of a flow file. Raises CaptureError at damage, after every whole flow before it.
-
-    `wanted` says from which URLs the bodies of responses are read.
-    """
+def read_flows(stream: BinaryIO, name: str) -> Iterator[Exchange | ReadNote]:
+    """The exchanges of a flow file. Raises CaptureError at damage, after every whole flow before it."""
     other = start = 0
     for index, raw in enumerate(_flows(stream)):
         try:
-            made = quick(raw, wanted)
+            made = quick(raw)
         except (_Unusual, ValueError, LookupError, TypeError, AttributeError, OverflowError, OSError):
             # mitmproxy is slow to import, and most files do not need it.
             from pixelwitness.sources.mitm import read_one
@@ -92,7 +92,7 @@ def _flows(stream: BinaryIO) -> Iterator[bytes]:
         at += size
 
 
-def quick(raw: bytes, wanted: Wanted = all_wanted) -> Exchange | None:
+def quick(raw: bytes) -> Exchange | None:
     """The exchange of a flow; None for what is none (CONNECT, a proxy's own 407). Raises for an unusual one."""
     flow = _document(raw, FLOW, WITHIN)
     if flow[b"version"] != FLOW_FORMAT_VERSION or flow[b"type"] != "http":
@@ -101,8 +101,8 @@ def quick(raw: bytes, wanted: Wanted = all_wanted) -> Exchange | None:
         raise _Unusual
     request, response = flow[b"request"], flow[b"response"]
     client = _client(flow[b"client_conn"], flow[b"metadata"])
-    headers = _headers(request[b"headers"])
-    method = request[b"method"].decode("ascii").upper()
+    headers: Headers = request[b"headers"]
+    method = str(request[b"method"], "ascii").upper()
     status = response[b"status_code"] if response is not None else None
     if method == "CONNECT" or status == 407:
         return None
@@ -116,7 +116,7 @@ def quick(raw: bytes, wanted: Wanted = all_wanted) -> Exchange | None:
         headers=headers,
         body=body,
         body_state=state,
-        response=_response(response, url, wanted) if response is not None else None,
+        response=_response(response) if response is not None else None,
         added_headers=added_names(flow[b"metadata"].get(ADDED.encode())),
     )
 
@@ -133,14 +133,14 @@ def _client(conn: dict[bytes, Any], metadata: dict[bytes, Any]) -> str:
     return f"{mode}|{peer[0]}" if peer[0] else str(mode)
 
 
-def _response(response: dict[bytes, Any], url: str, wanted: Wanted) -> Response:
-    headers = _headers(response[b"headers"])
+def _response(response: dict[bytes, Any]) -> Response:
+    headers: Headers = response[b"headers"]
     status, content = response[b"status_code"], response[b"content"]
     if type(status) is not int:
         raise _Unusual
     at = _time(response[b"timestamp_end"] or response[b"timestamp_start"])
     kind = _joined(headers, "content-type").lower()
-    if content and not (any(word in kind for word in TEXTUAL) and wanted(url)):
+    if content and not any(word in kind for word in TEXTUAL):
         return Response(at, status, headers, None, "not_captured")
     body, state = _body(content, _joined(headers, "content-encoding"))
     return Response(at, status, headers, body, state)
@@ -148,11 +148,11 @@ def _response(response: dict[bytes, Any], url: str, wanted: Wanted) -> Response:
 
 def _url(request: dict[bytes, Any], headers: Headers) -> str:
     """mitmproxy's `pretty_url`, for hosts and paths that it takes as they are."""
-    path = request[b"path"].decode("ascii")
-    scheme = request[b"scheme"].decode("ascii")
+    path = str(request[b"path"], "ascii")
+    scheme = str(request[b"scheme"], "ascii")
     named = ""
     if request[b"http_version"] in (b"HTTP/2.0", b"HTTP/3"):
-        named = request[b"authority"].decode("ascii")
+        named = str(request[b"authority"], "ascii")
     named = named or _joined(headers, "host")
     host, port = request[b"host"], request[b"port"]
     if not isinstance(host, str) or type(port) is not int or scheme not in PORTS:
@@ -172,10 +172,6 @@ def _origin(scheme: str, named: str, host: str, port: int) -> str:
     elif found[2]:
         raise _Unusual
     return f"{scheme}://{host}" if port == PORTS[scheme] else f"{scheme}://{host}:{port}"
-
-
-def _headers(rows: list[list[bytes]]) -> Headers:
-    return tuple([(k.decode("utf-8", "surrogateescape"), v.decode("utf-8", "surrogateescape")) for k, v in rows])
 
 
 def _joined(headers: Headers, name: str) -> str:
@@ -224,13 +220,56 @@ def _fields(
     """An object; of its values only those under `keys`, and of objects in them only what `within` names."""
     found: dict[bytes, Any] = {}
     while at < limit:
-        start, end, _, at = _span(data, at, limit)
-        key = data[start:end]
-        start, end, kind, at = _span(data, at, limit)
+        named = data.index(b";", at, at + MAX_KEY)
+        key = _key(data[at:named])
+        colon = data.index(b":", named, named + 14)
+        start = colon + 1
+        end = start + int(data[named + 1 : colon])
+        if end >= limit:
+            raise _Unusual
+        at = end + 1
         if keys is None or key in keys:
-            inner = within.get(key) if within is not None and kind == b"}" else None
-            found[key] = _fields(data, start, end, inner) if inner else _value(data, start, end, kind, depth + 1)
+            kind = data[end:at]
+            if within is not None and kind == b"}" and key in within:
+                found[key] = _fields(data, start, end, within[key])
+            elif key == b"headers" and kind == b"]":
+                found[key] = _rows(data, start, end)
+            else:
+                found[key] = _value(data, start, end, kind, depth + 1)
     return found
+
+
+@lru_cache(256)
+def _key(token: bytes) -> bytes:
+    """The key out of `7:request`, where that is what it says."""
+    size, _, key = token.partition(b":")
+    if int(size) != len(key):
+        raise _Unusual
+    return key
+
+
+def _rows(data: bytes, at: int, limit: int) -> Headers:
+    rows = []
+    while at < limit:
+        colon = data.index(b":", at, at + 13)
+        start = colon + 1
+        end = start + int(data[at:colon])
+        if end >= limit or data[end : end + 1] != b"]":
+            raise _Unusual
+        row = data[start:end]
+        rows.append(_row(row) if len(row) <= MAX_REMEMBERED else _row.__wrapped__(row))
+        at = end + 1
+    return tuple(rows)
+
+
+@lru_cache(4096)
+def _row(row: bytes) -> tuple[str, str]:
+    """A header field; most come again with the next request."""
+    start, end, kind, at = _span(row, 0, len(row))
+    first, last, other, behind = _span(row, at, len(row))
+    if kind != b"," or other != b"," or behind != len(row):
+        raise _Unusual
+    return row[start:end].decode("utf-8", "surrogateescape"), row[first:last].decode("utf-8", "surrogateescape")
 
 
 def _value(data: bytes, start: int, end: int, kind: bytes, depth: int) -> Any:
