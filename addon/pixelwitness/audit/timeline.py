@@ -222,7 +222,13 @@ def _out_of_order(before: Sequence[Evidence], later: Evidence | None, fleeting: 
     near = [e for e in before[:-1] if e.value != current.value and e.by >= current.since]
     acts = [e for e in near if e.written and e.by > current.since]
     prior = next((e.value for e in reversed(before[:-1]) if e.by < current.since), None)
-    found = [e for e in near if not e.written and e.value not in (fleeting, prior)]
+    # A state from before the act may still be found for a moment, until the act's own value was found.
+    kept = [e.seen for e in before if not e.written and e.value == current.value and e.by >= current.since]
+    late = min(kept, default=None)
+    found = [
+        e for e in near
+        if not e.written and e.value != fleeting and (e.value != prior or (late is not None and e.seen > late))
+    ]  # fmt: skip
     return next(iter([*reversed(acts), *found]), None)
 
 
