@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -121,6 +121,12 @@ class Exchange:
         return joined
 
     @cached_property
+    def agent(self) -> str | None:
+        """Which program sent it: a short digest of its User-Agent, to tell programs apart and no more."""
+        named = self.fields.get("user-agent")
+        return _digest(named) if named else None
+
+    @cached_property
     def id(self) -> str:
         """A digest of what was captured: start, method, URL, body and an ordinal among equals.
 
@@ -135,6 +141,11 @@ class Exchange:
             digest.update(json.dumps(ascii_only)[1:-1].encode())
         digest.update(f'"{after}'.encode())
         return digest.hexdigest()[:32]
+
+
+@lru_cache(1024)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 class Numbering:

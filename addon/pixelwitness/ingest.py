@@ -111,6 +111,7 @@ def _is_anywhere(classified: Classified) -> bool:
 def _blocked(exchange: Exchange) -> BlindSpot:
     return BlindSpot(
         client=exchange.client,
+        agent=exchange.agent,
         host=exchange.host,
         kind="blocked_send",
         detail=f"{exchange.host}{exchange.path}: {exchange.error}"[:200],
@@ -153,6 +154,7 @@ def _page_view(exchange: Exchange) -> PageView:
     return PageView(
         id=exchange.id,
         client=exchange.client,
+        agent=exchange.agent,
         at=exchange.started_at,
         url=mask_text(exchange.url),
         host=exchange.host,
@@ -202,6 +204,7 @@ def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> Fi
     return FirstParty(
         id=exchange.id,
         client=exchange.client,
+        agent=exchange.agent,
         at=exchange.started_at,
         host=exchange.host,
         document=top,

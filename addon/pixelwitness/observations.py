@@ -104,6 +104,8 @@ class Hit(Observation):
     exchange_id: str
     ordinal: int = 0
     client: str
+    agent: str | None = None
+    """The program that sent it (`Exchange.agent`); None: it does not say."""
     vendor: str = "tiktok"
     occurred_at: int
     event_time: int | None = None
@@ -180,6 +182,8 @@ class Signal(Observation):
     exchange_id: str | None
     client: str | None
     """None: of every client (an auditor's mark that names none)."""
+    agent: str | None = None
+    """The program that sent it (`Exchange.agent`); None: it does not say."""
     host: str | None = None
     page: str | None = None
     property: str | None = None
@@ -212,6 +216,8 @@ class PageView(Observation):
     id: str
     """The exchange's."""
     client: str
+    agent: str | None = None
+    """The program that sent it (`Exchange.agent`); None: it does not say."""
     at: int
     url: str
     host: str
@@ -233,6 +239,8 @@ class FirstParty(Observation):
 
     id: str
     client: str
+    agent: str | None = None
+    """The program that sent it (`Exchange.agent`); None: it does not say."""
     at: int
     host: str
     page_host: str | None = None
@@ -261,6 +269,8 @@ class BlindSpot(Observation):
     """Why part of the traffic could not be judged. The remedy stands in the rules, by `kind`."""
 
     client: str | None
+    agent: str | None = None
+    """The program that sent it (`Exchange.agent`); None: it does not say."""
     property: str | None = None
     host: str | None = None
     kind: str

@@ -10,7 +10,7 @@ import pytest
 from pixelwitness.audit.doubts import doubts_of
 from pixelwitness.audit.judge import judge
 from pixelwitness.audit.model import Coverage
-from pixelwitness.audit.session import sessions_of
+from pixelwitness.audit.sessions import sessions_of
 from pixelwitness.exchange import Exchange, Response
 from pixelwitness.ingest import observe_request
 from pixelwitness.observations import BlindSpot
@@ -270,4 +270,4 @@ def test_an_app_may_send_to_any_host_of_the_vendors_and_a_page_may_not() -> None
     placed = sessions_of(rows, BOOK.judging)
     assert {s.app for s in placed.sessions.values()} == {True, False}
     doubts = doubts_of((other,), (), rows.hits, placed, BOOK)
-    assert [placed.sessions["c", prop].app for prop in doubts] == [True]
+    assert [placed.sessions["c", prop, ""].app for prop in doubts] == [True]

@@ -23,10 +23,10 @@ def doubts_of(
 ) -> dict[str, tuple[str, ...]]:  # fmt: skip
     """By property, what may have been sent unseen, in words. `blocked` are the sends that did not leave."""
     clients: dict[str, set[str]] = defaultdict(set)
-    for client, prop in placed.sessions:
+    for client, prop, _ in placed.sessions:
         clients[client].add(prop)
     everywhere = {prop for own in clients.values() for prop in own}
-    apps = {prop for (_, prop), session in placed.sessions.items() if session.app}
+    apps = {session.property for session in placed.sessions.values() if session.app}
     vendors = [vendor_of(book, name) for name in dict.fromkeys(p.vendor for p in book.pixels)]
     readable = {(h.client, h.host) for h in hits}
     found: dict[str, list[str]] = defaultdict(list)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pixelwitness.audit.blocked import blocked_sends
 from pixelwitness.audit.clock import Clock
 from pixelwitness.audit.copies import first_party_copies, repetitions
 from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
@@ -32,7 +33,8 @@ from pixelwitness.audit.pixels import hosted_notices, notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
-from pixelwitness.audit.session import Placed, Session, bare_views, blocked_sends, sessions_of
+from pixelwitness.audit.session import Placed, Session, bare_views
+from pixelwitness.audit.sessions import sessions_of
 from pixelwitness.audit.sites import STATEMENT, Site, sites_of
 from pixelwitness.audit.timeline import CHOICES
 from pixelwitness.audit.verdict import Decision, applies_on, decide, tier_of
@@ -153,6 +155,8 @@ def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
             notes.blocked[session.property, state] += 1
     for system in consent.stale:
         notes.spot(session, "stale_cookie", court.names.get(system, system), None)
+    if session.agent:
+        notes.spot(session, "several_browsers", "", None)
     if session.clock.whole.offset:
         notes.spot(session, "clock_skew", f"{session.clock.whole.offset} ms ahead", None)
 
@@ -280,11 +284,11 @@ def _seen_hit(case: Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails
 
 def _coverage(rows: Rows, placed: Placed, court: _Court, notes: _Notes) -> list[Coverage]:
     """Rows for every property that a hit was put on, or whose pages were seen."""
-    properties = {p for (_, p), s in placed.sessions.items() if s.hits or s.blocked}
+    properties = {s.property for s in placed.sessions.values() if s.hits or s.blocked}
     properties |= {v.property for v in notes.seen_views}
     unplaced: Counter[tuple[str, str]] = Counter()
     for (regime, client), count in notes.unplaced.items():
-        for prop in {p for c, p in placed.sessions if c == client}:
+        for prop in {s.property for s in placed.sessions.values() if s.client == client}:
             unplaced[regime, prop] += count
     blocked = blocked_sends(rows, court.book.judging)
     doubts = doubts_of(rows.blind_spots, blocked, rows.hits, placed, court.book)

@@ -184,8 +184,9 @@ def at_moment(
             reason = reason or e.reason
         else:
             values.add(e.value)
-    if current.expires is not None and at > current.expires and fleeting is not None:
+    if current.expires is not None and at > current.expires and fleeting is not None and fleeting not in values:
         values.add(fleeting)
+        reason = reason or "answer_expired"
     if reason is None and act is not None and len(values) > 1:
         reason = "signal_conflict"
     if reason is None and len(values) > 1:

@@ -67,6 +67,7 @@ def _signal(exchange: Exchange, app: str | None, ordinal: int, name: str, rule: 
         id=hashlib.sha256(f"{exchange.id}|app|{name}|{ordinal}".encode("utf-8", "replace")).hexdigest()[:24],
         exchange_id=exchange.id,
         client=exchange.client,
+        agent=exchange.agent,
         property=app,
         observed_at=exchange.started_at,
         source="app",

@@ -108,6 +108,7 @@ def probe_jar(exchange: Exchange, found: Iterable[Item]) -> FirstParty | None:
     return FirstParty(
         id=exchange.id,
         client=exchange.client,
+        agent=exchange.agent,
         at=exchange.started_at,
         host=exchange.host,
         page_host=exchange.host,
@@ -150,6 +151,7 @@ def _signal(
         id=hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:24],
         exchange_id=exchange.id,
         client=exchange.client,
+        agent=exchange.agent,
         host=exchange.host,
         page=exchange.fields.get("referer"),
         observed_at=exchange.started_at,

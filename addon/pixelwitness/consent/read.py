@@ -159,6 +159,7 @@ def _signal(
         id=hashlib.sha256(f"{exchange.id}|{source}|{name}|{ordinal}".encode("utf-8", "replace")).hexdigest()[:24],
         exchange_id=exchange.id,
         client=exchange.client,
+        agent=exchange.agent,
         host=exchange.host if own_host or same_site else None,
         page=page,
         observed_at=exchange.started_at,

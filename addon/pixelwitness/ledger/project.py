@@ -270,7 +270,7 @@ def _listed(values: tuple[str, ...] | None) -> str | None:
 
 
 def _signal(signal: Signal, prop: str | None, run: str) -> dict[str, Any]:
-    row = signal.model_dump(exclude={"host", "page", "property", "expires_at"})
+    row = signal.model_dump(exclude={"host", "page", "property", "expires_at", "agent"})
     row |= {
         "run_id": run,
         "property": prop,

@@ -162,6 +162,7 @@ def _undecoded(exchange: Exchange, vendor: Vendor, kind: HitKind, people: People
 def _spot(exchange: Exchange, kind: str, detail: str) -> BlindSpot:
     return BlindSpot(
         client=exchange.client,
+        agent=exchange.agent,
         host=exchange.host,
         kind=kind,
         detail=detail[:200],

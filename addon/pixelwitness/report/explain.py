@@ -16,7 +16,8 @@ from pixelwitness.audit.model import Rows
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.reading import ConsentAt
-from pixelwitness.audit.session import Session, sessions_of
+from pixelwitness.audit.session import Session
+from pixelwitness.audit.sessions import sessions_of
 from pixelwitness.audit.sites import Site, SiteAt, sites_of
 from pixelwitness.audit.verdict import decide
 from pixelwitness.exchange import iso

@@ -50,6 +50,7 @@ def make_hit(
         exchange_id=exchange.id,
         ordinal=ordinal,
         client=exchange.client,
+        agent=exchange.agent,
         vendor=vendor.id,
         occurred_at=exchange.started_at,
         event_time=_event_time(said),

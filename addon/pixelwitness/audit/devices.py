@@ -1,0 +1,51 @@
+"""Several browsers behind one client's name (one address, a shared proxy on one machine): each has its own cookies.
+
+Where requests to a site's own hosts came from more than one program, by User-Agent, its session is taken apart: what
+one browser chose says nothing of another. A device that changes its User-Agent within a visit (emulation, "desktop
+site") is taken apart as well, and a blind spot says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pixelwitness.audit.clock import ClientClock
+from pixelwitness.audit.session import Session
+from pixelwitness.observations import Hit, Signal
+
+type ClockOf = Callable[[list[Hit], list[Signal]], ClientClock]
+
+
+def taken_apart(session: Session, clock_of: ClockOf) -> list[Session]:
+    """A session by its browsers; itself where there is one.
+
+    What names no program is evidence for each of them, and a send that names none is judged by all of it. A send of a
+    program that never asked for anything of the site has nothing but what no program is named for.
+    """
+    browsers = {f.agent for f in session.first_party} - {None}
+    if len(browsers) < 2 or session.app:
+        return [session]
+    senders = {h.agent for h, _ in session.hits}
+    named = sorted(a for a in browsers | senders if a is not None)
+    made = [_of(session, agent, clock_of) for agent in named]
+    nameless = [(h, p) for h, p in session.hits if h.agent is None]
+    if nameless:
+        made.append(replace(session, agent="?", hits=nameless, page_views=[], blocked=[]))
+    return made
+
+
+def _of(session: Session, agent: str, clock_of: ClockOf) -> Session:
+    hits = [(h, p) for h, p in session.hits if h.agent == agent]
+    signals = [s for s in session.signals if s.agent in (agent, None)]
+    first = min(f.agent for f in session.first_party if f.agent is not None)
+    return replace(
+        session,
+        agent=agent,
+        clock=clock_of([h for h, _ in hits], signals),
+        hits=hits,
+        signals=signals,
+        page_views=[v for v in session.page_views if v.agent == agent or (v.agent is None and agent == first)],
+        first_party=[f for f in session.first_party if f.agent in (agent, None)],
+        blocked=[b for b in session.blocked if b.agent == agent or (b.agent is None and agent == first)],
+    )
