@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from pixelwitness.cli import cli
 from pixelwitness.sources.curl import CurlError, parse_curl
-from pixelwitness.sources.pasted import PastedError, read_pasted
+from pixelwitness.sources.pasted import PastedError, read_all_pasted, read_pasted
 from support import ROOT, body
 
 URL = "https://analytics.tiktok.com/api/v2/pixel"
@@ -55,6 +56,19 @@ def cmd(text: str) -> str:
     return '^"' + made.replace("\n", "^\n\n") + '^"'
 
 
+def powershell(text: str) -> str:
+    """A text for PowerShell, as Chromium writes it."""
+    made = re.sub(r'[`$"]', lambda m: "`" + m[0], text)
+    units = made.encode("utf-16-le")
+    codes = [int.from_bytes(units[i : i + 2], "little") for i in range(0, len(units), 2)]
+    return '"' + "".join(chr(c) if 0x20 <= c <= 0x7E else f"$([char]{c})" for c in codes) + '"'
+
+
+def firefox(text: str) -> str:
+    """A word for Windows' cmd as Firefox wrote it until 2023."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '""').replace("%", '"%"') + '"'
+
+
 HEADERS = {
     "content-type": "text/plain;charset=UTF-8",
     "referer": "https://www.shop.example/",
@@ -69,6 +83,17 @@ PASTES = {
     "curl, ansi": f"curl '{URL}' -H 'content-type: text/plain' --data-raw {ansi(TEXT)}",
     "curl, cmd": f"curl {cmd(URL)} ^\n  -H {cmd('content-type: text/plain')} ^\n  --data-raw {cmd(TEXT)}",
     "curl, cmd of old": 'curl "' + URL + '" ^\r\n  -H "content-type: text/plain" ^\r\n  --data-binary "' + RAW.replace("\\", "\\\\").replace('"', '\\"') + '" ^\r\n  --compressed',
+    "curl, Firefox for cmd": f"curl {firefox(URL)} --compressed -X POST -H {firefox('Accept: */*')} --data-raw {firefox(RAW)}",
+    "curl, Safari": f"curl '{URL}' \\\n-X 'POST' \\\n-H 'Content-Type: text/plain;charset=UTF-8' \\\n--data-binary {ansi(TEXT)}",
+    "curl, with its prompt": f"me@desk:~$ curl {shlex.quote(URL)} --data-raw {shlex.quote(TEXT)}",
+    "PowerShell": "\r\n".join([
+        "$session = New-Object Microsoft.PowerShell.Commands.WebRequestSession",
+        '$session.UserAgent = "Mozilla/5.0"',
+        '$session.Cookies.Add((New-Object System.Net.Cookie("_ttp", "2abc", "/", ".tiktok.com")))',
+        f'Invoke-WebRequest -UseBasicParsing -Uri "{URL}" `', '-Method "POST" `', "-WebSession $session `", "-Headers @{",
+        '"authority"="analytics.tiktok.com"', '  "sec-ch-ua"="`"Chromium`";v=`"130`""', '  "referer"="https://www.shop.example/"', "} `",
+        '-ContentType "text/plain;charset=UTF-8" `', f"-Body ([System.Text.Encoding]::UTF8.GetBytes({powershell(TEXT)}))",
+    ]),
     "curl, double quotes": f'curl -X POST {URL} -d "' + RAW.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`") + '"',
     "curl, image": f"curl '{URL}?analytics_message={base64.urlsafe_b64encode(RAW.encode()).decode().rstrip('=')}' -H 'accept: image/*'",
     "raw": f"POST /api/v2/pixel HTTP/1.1\r\nHost: analytics.tiktok.com\r\nContent-Type: text/plain\r\n\r\n{TEXT}",
@@ -103,6 +128,20 @@ def test_a_table_with_names_and_whose(tmp_path: Path) -> None:
     assert "Unknown fields" in shown
     assert "shoe_size" in shown
     assert "advanced matching" in shown
+
+
+def test_all_requests_that_were_copied_at_once() -> None:
+    for between in (" ;\n", " &\r\n", " && "):
+        found = decoded("-", given=between.join([f"curl '{URL}' -d '{{\"event\":\"{name}\"}}'" for name in "ABC"]))
+        assert [r["hits"][0]["hit"]["event"] for r in found] == ["A", "B", "C"]
+
+
+def test_powershell_brings_its_cookies_and_headers() -> None:
+    pasted = read_pasted(PASTES["PowerShell"].encode())
+    assert dict(pasted.headers) == {
+        "User-Agent": "Mozilla/5.0", "Cookie": "_ttp=2abc", "sec-ch-ua": '"Chromium";v="130"', "referer": "https://www.shop.example/",
+        "Content-Type": "text/plain;charset=UTF-8",
+    }  # fmt: skip
 
 
 def test_a_url_alone() -> None:
@@ -158,6 +197,7 @@ def test_clear_text_is_masked_and_hostile_text_harmless() -> None:
         (("-",), "curl 'https://analytics.tiktok.com/x' -d", "not copied to its end"),
         (("-",), "curl 'https://analytics.tiktok.com/x' -d @body.json", "in a file"),
         (("-",), "curl -H 'a: b'", "names no URL"),
+        (("-",), 'Invoke-WebRequest -Uri "https://analytics.tiktok.com/x" -Body $body', "in a variable"),
         (("-",), "GET /x HTTP/1.1\n\n", "no Host header"),
         (("--url", "https://www.shop.example/"), None, "no request to TikTok"),
         (("--url", "file:///etc/passwd"), None, "only http and https"),
@@ -179,7 +219,7 @@ def test_a_body_that_is_no_message_is_named_as_unread() -> None:
 def test_any_text_is_taken_apart_or_refused(text: str) -> None:
     for data in (text, f"curl {text}", f"POST {text}\n\n{text}", f'curl ^"{text}', f'fetch("x", {{{text}}})'):
         with suppress(PastedError):
-            read_pasted(data.encode("utf-8", "replace"))
+            read_all_pasted(data.encode("utf-8", "replace"))
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from urllib.parse import quote, urlencode
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,11 @@ def get(value: str) -> Exchange:
 URLSAFE = base64.urlsafe_b64encode(RAW).decode()
 STANDARD = base64.b64encode(RAW).decode()
 MULTIPART = b'--x\r\nContent-Disposition: form-data; name="d"\r\n\r\n' + RAW + b"\r\n--x--\r\n"
+
+
+def bare_deflate(raw: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(raw) + packer.flush()
 
 
 @pytest.mark.parametrize(
@@ -149,3 +156,45 @@ def test_the_sites_own_words_are_not_the_visitors(collected: dict, tier: str) ->
 def test_clear_text_in_a_field_for_hashes(user: dict, form: str) -> None:
     (hit,), _ = decoded(post(json.dumps(body(user=user)).encode()))
     assert [i.form for i in hit.identifiers if i.name in user or i.name == "email"] == [form]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        json.dumps(RAW.decode()).encode(), json.dumps(STANDARD).encode(), quote(RAW, safe="").encode(),
+        b"\r\n" + MULTIPART, zlib.compress(RAW, 1), zlib.compress(RAW, 6), brotli.compress(RAW), bare_deflate(RAW),
+        json.dumps({"events": [MESSAGE]}).encode(), json.dumps({"request": {"body": RAW.decode()}}).encode(),
+    ],
+    ids=["JSON in JSON", "base64 in JSON", "percent", "multipart without a type", "deflate, fast", "deflate", "br", "bare deflate",
+         "list in an envelope", "envelope in an envelope"],
+)  # fmt: skip
+def test_ways_without_a_header_that_tells_them(raw: bytes) -> None:
+    (made,), spots = decoded(post(raw.lstrip(), ""))
+    assert made.payload == MESSAGE
+    assert spots == ()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        urlencode({"email": "jane.doe@example.com", "data": RAW.decode()}).encode(),
+        MULTIPART.replace(
+            b"--x--", b'--x\r\nContent-Disposition: form-data; name="email"\r\n\r\njane.doe@example.com\r\n--x--'
+        ),
+        json.dumps({"email": "jane.doe@example.com", "data": RAW.decode()}).encode(),
+        json.dumps({"v": 1, "request": {"email": "jane.doe@example.com", "body": RAW.decode()}}).encode(),
+    ],
+    ids=["form", "multipart", "envelope", "inner envelope"],
+)
+def test_what_stands_beside_the_message_is_searched_too(raw: bytes) -> None:
+    (made,), _ = decoded(post(raw, "multipart/form-data; boundary=x" if raw.startswith(b"--") else ""))
+    assert made.payload == MESSAGE
+    assert made.tier == "plaintext"
+    assert [p.where.endswith("email") for p in made.plaintext] == [True]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_message_or_none(raw: bytes) -> None:
+    for kind in ("", "multipart/form-data; boundary=x"):
+        found, _ = decoded(post(raw, kind))
+        assert len(found) <= 200

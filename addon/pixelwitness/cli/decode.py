@@ -28,7 +28,8 @@ MOST = 200
 def decode(source: str | None, url: str | None, identity: Path | None, rules: tuple[Path, ...], as_json: bool) -> None:
     """Explain one request: a body (JSON, base64, form), a URL, a raw HTTP request, or a cURL command.
 
-    Copy it from the browser's developer tools ("Copy as cURL", "Copy request payload") into a file, or pipe it in. A
+    Copy it from the browser's developer tools ("Copy as cURL", "Copy as PowerShell", "Copy as fetch", or the request's
+    payload) into a file, or pipe it in. A
     saved capture works too: each of its requests to TikTok is explained. Clear text of persons is masked. Exit code 2
     where the input is no request to TikTok.
     """
@@ -81,7 +82,7 @@ def _exchanges(source: str | None, url: str | None, book: Rulebook) -> Iterator[
 
 
 def _read(source: str | None, url: str | None, book: Rulebook) -> Iterator[tuple[Exchange, bool]]:
-    from pixelwitness.sources.pasted import Pasted, read_pasted
+    from pixelwitness.sources.pasted import Pasted, read_all_pasted
 
     if source is None:
         yield _placed(Pasted("GET", url or "", (), b"", "URL"), None, book), False
@@ -93,11 +94,12 @@ def _read(source: str | None, url: str | None, book: Rulebook) -> Iterator[tuple
             yield from ((x, True) for x in _captured(Path(source), book))
             return
         data = Path(source).read_bytes()
-    elif source.lstrip().startswith(("{", "[", "curl", "http", "fetch")) or len(source) > 200:
+    elif source.lstrip().startswith(("{", "[", "curl", "http", "fetch", "$session", "Invoke-")) or len(source) > 200:
         data = source.encode("utf-8", "surrogateescape")
     else:
         raise UsableError(f"{source}: no such file")
-    yield _placed(read_pasted(data), url, book), False
+    for pasted in read_all_pasted(data):
+        yield _placed(pasted, url, book), False
 
 
 def _is_file(source: str) -> bool:

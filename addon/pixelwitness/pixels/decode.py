@@ -84,15 +84,20 @@ def _hits(exchange: Exchange, classified: Classified, book: Rulebook, people: Pe
         spots.append(_spot(exchange, "body_cut", FLAWS[parsed.flaw] + exchange.host + exchange.path))
     # A message where none is known to be expected is an event until its own fields say otherwise.
     kind = "event" if endpoint.decoder == "maybe" else endpoint.kind
-    made, more = _made(exchange, vendor, kind, endpoint.tier, messages, people)
+    around = parsed.around if parsed is not None else None
+    made, more = _made(exchange, vendor, kind, endpoint.tier, messages, people, around)
     return made, (*spots, *more)
 
 
 def _made(
-    exchange: Exchange, vendor: Vendor, kind: HitKind, least: Tier, messages: list[Any], people: People
+    exchange: Exchange, vendor: Vendor, kind: HitKind, least: Tier, messages: list[Any], people: People,
+    around: Any = None,
 ) -> Made:  # fmt: skip
     app = app_of([m for m in messages if m is not None]) if kind == "app" else None
-    made = [make_hit(exchange, vendor, kind, least, m, i, people, app=app) for i, m in enumerate(messages)]
+    made = [
+        make_hit(exchange, vendor, kind, least, m, i, people, app=app, around=around if i == 0 else None)
+        for i, m in enumerate(messages)
+    ]
     controls = dict.fromkeys(c for _, found in made for c in found)
     spots = [_spot(exchange, "control_persona", f"{attribute} in {where}") for where, attribute in controls]
     return tuple(hit for hit, _ in made), tuple(spots)

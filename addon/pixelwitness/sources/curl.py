@@ -27,10 +27,26 @@ class CurlError(ValueError):
     """What is wrong with a command, in words."""
 
 
+CURL = re.compile(r"(?:.*[/\\])?curl(?:\.exe)?", re.I)
+BETWEEN = frozenset({";", "&", "&&"})
+"""What stands between commands where all requests were copied at once."""
+
+
+def parse_curls(text: str) -> list[Request]:
+    """The requests that one cURL command or several in a row make. Raises CurlError."""
+    words = _cmd_words(text) if _is_cmd(text) else _shell_words(text)
+    ends = [i for i, word in enumerate(words[:-1]) if word in BETWEEN and CURL.fullmatch(words[i + 1])]
+    starts = [0, *(i + 1 for i in ends)]
+    return [_parsed(words[a:b]) for a, b in zip(starts, [*ends, len(words)], strict=True)]
+
+
 def parse_curl(text: str) -> Request:
     """The request that a cURL command makes. Raises CurlError. `@file` is not read: only what was pasted is."""
-    words = _cmd_words(text) if _is_cmd(text) else _shell_words(text)
-    if not words or not re.fullmatch(r"(?:.*[/\\])?curl(?:\.exe)?", words[0], re.I):
+    return parse_curls(text)[0]
+
+
+def _parsed(words: list[str]) -> Request:
+    if not words or not CURL.fullmatch(words[0]):
         raise CurlError("this is no cURL command")
     made = _Command()
     rest = iter(words[1:])
@@ -207,7 +223,10 @@ def _ansi(text: str) -> str:
 
 
 def _is_cmd(text: str) -> bool:
-    return _escaped_for_cmd(text) or (_first_quote(text) == '"' and re.search(r"\s\^\r?\n", text) is not None)
+    if _escaped_for_cmd(text):
+        return True
+    # Chrome before 2022 broke lines with carets; Firefox wrote each quote inside twice.
+    return _first_quote(text) == '"' and re.search(r"\s\^\r?\n|[{\[,:]\"\"\w", text) is not None
 
 
 def _escaped_for_cmd(text: str) -> bool:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from pixelwitness.exchange import Exchange, Headers
 from pixelwitness.sources.content import decode
-from pixelwitness.sources.curl import CurlError, parse_curl
+from pixelwitness.sources.curl import CurlError, parse_curls
+from pixelwitness.sources.powershell import PowerShellError, is_powershell, parse_powershell
 
 MAX_PASTED = 64 * 1024 * 1024
 METHODS = "GET|POST|PUT|PATCH|HEAD|OPTIONS|DELETE"
@@ -32,6 +33,27 @@ class Pasted(NamedTuple):
     form: str
 
 
+def read_all_pasted(data: bytes) -> list[Pasted]:
+    """Takes what was pasted apart: one request, or all of several cURL commands. Raises PastedError."""
+    text = data.decode("utf-8", "surrogateescape") if len(data) <= MAX_PASTED else ""
+    bare = _without_prompt(text.lstrip("\ufeff").strip().strip("`").strip())
+    if _is_curl(bare):
+        try:
+            return [Pasted(*one, form="cURL command") for one in parse_curls(bare)]
+        except CurlError as error:
+            raise PastedError(str(error)) from error
+    return [read_pasted(data)]
+
+
+def _without_prompt(text: str) -> str:
+    """A command without the prompt that was copied with it."""
+    return re.sub(r"\A[^\n'\"{}]{0,80}?[$#%>]\s+(?=curl(?:\.exe)?\s)", "", text, flags=re.I)
+
+
+def _is_curl(text: str) -> bool:
+    return re.match(r"\S*curl(?:\.exe)?\s", text, re.I) is not None and not text.startswith(("{", "["))
+
+
 def read_pasted(data: bytes) -> Pasted:
     """Takes a pasted request apart. Raises PastedError."""
     if len(data) > MAX_PASTED:
@@ -40,10 +62,12 @@ def read_pasted(data: bytes) -> Pasted:
     bare = text.strip().strip("`").strip()
     if not bare:
         raise PastedError("nothing was given: paste a request, a body, a URL or a cURL command")
-    if re.match(r"\S*curl(?:\.exe)?\s", bare, re.I) and not bare.startswith(("{", "[")):
+    if _is_curl(_without_prompt(bare)):
+        return read_all_pasted(data)[0]
+    if not bare.startswith(("{", "[")) and is_powershell(bare):
         try:
-            return Pasted(*parse_curl(bare), form="cURL command")
-        except CurlError as error:
+            return Pasted(*parse_powershell(bare), form="PowerShell command")
+        except PowerShellError as error:
             raise PastedError(str(error)) from error
     if (found := FETCH.fullmatch(bare)) is not None:
         return _fetch(found)

@@ -61,8 +61,9 @@ class Clear:
 
 
 def search(
-    exchange: Exchange, message: dict[str, Any] | None, found: Sequence[Identifier], vendor: Vendor, people: People
-) -> Clear:
+    exchange: Exchange, message: dict[str, Any] | None, found: Sequence[Identifier], vendor: Vendor, people: People,
+    around: Any = None,
+) -> Clear:  # fmt: skip
     """Clear text anywhere in what the vendor was sent.
 
     What the site itself publishes on the page (metadata, JSON-LD, links) names the site's own people, not the visitor:
@@ -74,6 +75,8 @@ def search(
         _scan(scan, referer, "referer", vendor, people)
     if message is not None:
         _scan(scan, _without_page_content(message), "", vendor, people)
+        if around is not None:
+            _scan(scan, around, "body", vendor, people)
     elif exchange.body:
         _scan(scan, exchange.body[:MAX_UNREAD].decode("utf-8", "replace"), "body", vendor, people)
     _from_fields(scan, found)

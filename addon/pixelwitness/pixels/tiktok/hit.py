@@ -23,11 +23,12 @@ TELEMETRY_ACTIONS = frozenset({"Pf"})
 
 def make_hit(
     exchange: Exchange, vendor: Vendor, kind: HitKind, least: Tier, message: dict[str, Any] | None, ordinal: int,
-    people: People, *, app: str | None = None,
+    people: People, *, app: str | None = None, around: Any = None,
 ) -> tuple[Hit, tuple[tuple[str, str], ...]]:  # fmt: skip
     """The hit, and where a control persona's value stood in it (path and attribute).
 
-    `least` is the tier of a request of its endpoint that carries nothing; `app` the app of the whole batch.
+    `least` is the tier of a request of its endpoint that carries nothing; `app` the app of the whole batch; `around`
+    what stood beside the message in the form or envelope that carried it.
     """
     said = payload.read(message)
     context = said.context
@@ -39,7 +40,7 @@ def make_hit(
     ]
     if message is not None:
         kind = _kind(kind, said)
-    clear = search(exchange, message, named, vendor, people)
+    clear = search(exchange, message, named, vendor, people, around)
     found = (*named, *clear.elsewhere)
     containers = collected(message, vendor)
     event = said.event or (said.metric_name if kind == "telemetry" else None)

@@ -19,10 +19,12 @@ SPACE = re.compile(r"[\s\x1e]*")
 
 
 class Parsed(NamedTuple):
-    """A value, and what had to be forgiven: `cut` (its end is missing), `rest` (text follows it)."""
+    """A value, what had to be forgiven (`cut`: its end is missing, `rest`: text follows), and what stood around it."""
 
     value: Any
     flaw: str | None = None
+    around: Any = None
+    """The other fields of the form or envelope that carried the value; None where there were none."""
 
 
 def parse(raw: bytes) -> Any:
