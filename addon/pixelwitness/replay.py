@@ -7,33 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelwitness.audit.model import Judgement
-from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
-from pixelwitness.ingest import reads_response
 from pixelwitness.ledger.parts import MAX_BODY
-from pixelwitness.ledger.store import Ledger, Record, RunInfo
+from pixelwitness.ledger.store import Ledger, RunInfo
 from pixelwitness.marks import marks_beside
-from pixelwitness.observations import BlindSpot, Signal
+from pixelwitness.observations import Signal
+from pixelwitness.reading import Capture, Reading, batches, damage_key, finished_key
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
-from pixelwitness.run import (
-    Lens,
-    Scope,
-    Tally,
-    judge_recording,
-    mark_record,
-    mitmproxy_version,
-    now,
-    program,
-    request_record,
-    response_record,
-    spot_record,
-    write,
-)  # fmt: skip
-from pixelwitness.sources import CaptureError, ReadNote, Wanted
-from pixelwitness.sources.files import capture_digest, in_client, read_capture
-
-BATCH = 200
+from pixelwitness.run import Scope, judge_recording, mark_record, mitmproxy_version, now, program
+from pixelwitness.sources import CaptureError
+from pixelwitness.sources.files import capture_digest
+from pixelwitness.workers import read_by, written
 
 
 @dataclass(frozen=True)
@@ -67,15 +52,17 @@ class Outcome:
 
 def replay(
     ledger: Ledger, captures: Sequence[tuple[Path, str]], options: Options, book: Rulebook,
-    progress: Callable[[str, int], None] = lambda name, count: None,
+    progress: Callable[[str, int], None] = lambda name, count: None, jobs: int = 1,
 ) -> Outcome:  # fmt: skip
     """Reads captures (path and the name to show) into a ledger and judges what they hold.
 
     A capture that is damaged is read up to the damage, and the others are read all the same: the run is then marked
-    incomplete. Raises CaptureError only where no capture could be opened at all, RuleError for a bad marks file.
+    incomplete. What a run that was interrupted had read to its end is not read again. `jobs`: so many processes read.
+    Raises CaptureError only where no capture could be opened at all, RuleError for a bad marks file.
     """
-    digests = [capture_digest(path) for path, _ in captures]
-    marks = [*(mark for path, _ in captures for mark in marks_beside(path, book)), *options.statements]
+    problems: list[str] = []
+    opened = _opened(captures, problems)
+    marks = [*(mark for c in opened for mark in marks_beside(c.path, book)), *options.statements]
     info = RunInfo(
         kind="replay",
         program=program(),
@@ -88,16 +75,19 @@ def replay(
             **({"max_body": options.max_body} if options.max_body != MAX_BODY else {}),
             "marks": sorted(m.id for m in marks),
         },
-        inputs=tuple((name, digest) for (_, name), digest in zip(captures, digests, strict=True)),
+        inputs=tuple((c.name, c.digest) for c in opened),
         regimes=tuple(r.id for r in options.regimes),
     )  # fmt: skip
     run = ledger.begin_run(info)
-    problems: list[str] = []
     read = new = 0
     if not run.already_complete:
-        _write(ledger, run.id, [mark_record(m) for m in marks], options, book)
-        for (path, name), digest in zip(captures, digests, strict=True):
-            seen, added = _read(ledger, run.id, path, name, digest, options, book, problems, progress)
+        reading = Reading(
+            run.id, options.client, options.separate, options.scope, options.keep_plaintext, options.people,
+            options.max_body,
+        )  # fmt: skip
+        ledger.record(run.id, [mark_record(m) for m in marks], reading.storing(book))
+        left = [c for c in opened if not _is_done(ledger, c, run.id)]
+        for seen, added in _all(ledger, left, reading, book, problems, progress, min(jobs, len(left))):
             read, new = read + seen, new + added
     if options.people and read and not new:
         problems.append(
@@ -112,61 +102,42 @@ def replay(
     return Outcome(run.id, judgement, head, tuple(problems), read, new)
 
 
-def _read(
-    ledger: Ledger, run_id: str, path: Path, name: str, digest: str, options: Options, book: Rulebook,
-    problems: list[str], progress: Callable[[str, int], None],
-) -> tuple[int, int]:  # fmt: skip
-    tally = Tally()
-    lens = Lens(book, options.scope, options.people)
-    batch: list[Record] = []
-    read = new = 0
-    client = options.client or (f"capture:{name}" if options.separate else "capture")
-    renamed = client if options.client or options.separate else None
-
-    def wanted(url: str, body: str | bytes) -> bool:
-        return reads_response(url, body, book)
-
-    for item in _until_damage(path, name, client, problems, wanted):
-        if isinstance(item, ReadNote):
-            batch.append(_note(item, name, digest, client))
-        else:
-            read += 1
-            exchange = in_client(item, renamed)
-            made = (
-                request_record(exchange, lens, tally, name),
-                response_record(exchange, lens, name),
-            )
-            batch += [record for record in made if record is not None]
-        if len(batch) >= BATCH:
-            new += _write(ledger, run_id, batch, options, book)
-            batch.clear()
-            progress(name, read)
-    batch.append(tally.record(f"traffic.{digest[:32]}.{run_id}", now()))
-    new += _write(ledger, run_id, batch, options, book)
-    progress(name, read)
-    return read, new
+def _opened(captures: Sequence[tuple[Path, str]], problems: list[str]) -> list[Capture]:
+    """The captures that can be opened; of the others a line in `problems`. Raises CaptureError where none can."""
+    opened: list[Capture] = []
+    for path, name in captures:
+        try:
+            opened.append(Capture(path, name, capture_digest(path)))
+        except CaptureError as error:
+            if len(captures) == 1:
+                raise
+            problems.append(str(error))
+    if not opened:
+        raise CaptureError("", "", f"none of {len(captures)} captures can be read", problems[0] if problems else "")
+    return opened
 
 
-def _write(ledger: Ledger, run_id: str, batch: Sequence[Record], options: Options, book: Rulebook) -> int:
-    return write(
-        ledger, run_id, batch, book, keep_plaintext=options.keep_plaintext, max_body=options.max_body,
-        people=options.people,
-    )  # fmt: skip
+def _is_done(ledger: Ledger, capture: Capture, run_id: str) -> bool:
+    """Whether an earlier attempt read a capture to its end. A damaged one is read again, to say what is wrong."""
+    done = ledger.holds("traffic", finished_key(capture, run_id))
+    return done and not ledger.holds("blind_spot", damage_key(capture))
 
 
-def _until_damage(
-    path: Path, name: str, client: str, problems: list[str], wanted: Wanted
-) -> Iterator[Exchange | ReadNote]:  # fmt: skip
-    try:
-        yield from read_capture(path, client=client, name=name, wanted=wanted)
-    except CaptureError as error:
-        problems.append(str(error))
-        yield ReadNote("capture_damaged", str(error)[:300])
-
-
-def _note(note: ReadNote, name: str, digest: str, client: str) -> Record:
-    detail = f"{name}: {note.position + ': ' if note.position else ''}{note.detail}"
-    if note.kind == "odd_entry":
-        detail = f"{name}: {note.detail}"
-    spot = BlindSpot(client=client, kind=note.kind, detail=detail[:300], at=note.at)
-    return spot_record(spot, f"note.{digest[:24]}.{note.kind}.{note.position}", note.at or now())
+def _all(
+    ledger: Ledger, captures: Sequence[Capture], reading: Reading, book: Rulebook, problems: list[str],
+    progress: Callable[[str, int], None], jobs: int,
+) -> Iterator[tuple[int, int]]:  # fmt: skip
+    """Reads captures into the ledger, and gives for each how many exchanges it held and how many records were new."""
+    if jobs > 1:
+        for capture, made in read_by(jobs, captures, reading, book, ledger.secret):
+            problems += made.problems
+            yield made.count, sum(ledger.add(reading.run_id, batch) for batch in written(made.file))
+            progress(capture.name, made.count)
+        return
+    how = reading.storing(book)
+    for capture in captures:
+        read = new = 0
+        for batch, read in batches(capture, reading, book, problems.append):
+            new += ledger.record(reading.run_id, batch, how)
+            progress(capture.name, read)
+        yield read, new

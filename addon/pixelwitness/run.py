@@ -172,16 +172,24 @@ def mark_record(mark: Signal) -> Record:
     return Record("mark", Observed(signals=(mark,)), mark.observed_at, id=mark.id)
 
 
+def storing(
+    book: Rulebook, *, keep_plaintext: bool, max_body: int = MAX_BODY, people: People = NOBODY
+) -> Storing:  # fmt: skip
+    """What may be stored by the rules: of cookies the values that a consent rule claims."""
+
+    def claims(names: Iterable[str]) -> frozenset[str]:
+        return claimed_cookies(names, book)
+
+    return Storing(claims, keep_plaintext, max_body, people)
+
+
 def write(
     ledger: Ledger, run_id: str, batch: Sequence[Record], book: Rulebook, *, keep_plaintext: bool,
     max_body: int = MAX_BODY, people: People = NOBODY,
 ) -> int:  # fmt: skip
     """Writes records with the masking that the rules ask for."""
-
-    def claims(names: Iterable[str]) -> frozenset[str]:
-        return claimed_cookies(names, book)
-
-    return ledger.record(run_id, batch, Storing(claims, keep_plaintext, max_body, people))
+    how = storing(book, keep_plaintext=keep_plaintext, max_body=max_body, people=people)
+    return ledger.record(run_id, batch, how)
 
 
 def judge_recording(

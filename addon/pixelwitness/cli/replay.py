@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,11 +46,18 @@ from pixelwitness.report.harmless import printable
 @click.option("--all", "everything", is_flag=True, help="Show every violation, not only the first of each group.")
 @keep_plaintext_option
 @max_body_option
+@click.option(
+    "--jobs",
+    type=click.IntRange(0, 256),
+    default=1,
+    show_default=True,
+    help="Read so many captures at once, each in a process of its own; 0: as many as there are processors.",
+)
 def replay(
     captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
     identity: Path | None, properties: Path | None, client: str | None, separate: bool,
     scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool, keep_plaintext: bool,
-    max_body: int,
+    max_body: int, jobs: int,
 ) -> None:  # fmt: skip
     """Audit saved captures: mitmproxy flow files, HAR, folders of them, or - for standard input.
 
@@ -82,7 +90,7 @@ def replay(
                 keep_plaintext, people, max_body, said,
             )  # fmt: skip
             progress = stack.enter_context(_progress(named))
-            outcome = run_replay(ledger, named, options, book, progress)
+            outcome = run_replay(ledger, named, options, book, progress, jobs or os.cpu_count() or 1)
         except (CaptureError, LedgerError, RuleError) as error:
             raise UsableError(str(error)) from error
         show_summary(ledger, book, outcome.run_id, as_json, everything)
@@ -100,21 +108,29 @@ def _met(violations: Any, least: str, named: Sequence[str]) -> bool:
 
 
 def _progress(captures: Sequence[tuple[Path, str]]) -> Any:
-    """A progress line on a terminal for long inputs; nothing elsewhere."""
+    """One progress bar on a terminal for long inputs, in bytes of finished captures; nothing elsewhere."""
     from contextlib import contextmanager
 
     @contextmanager
     def bar() -> Any:
-        size = sum(p.stat().st_size for p, _ in captures if p.is_file())
-        if not sys.stderr.isatty() or size < 5_000_000:
+        sizes = {name: p.stat().st_size if p.is_file() else 0 for p, name in captures}
+        if not sys.stderr.isatty() or sum(sizes.values()) < 5_000_000:
             yield lambda name, count: None
             return
         from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} exchanges"))
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
+        seen: dict[str, int] = {}
         with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as shown:
-            tasks = {name: shown.add_task(name[-50:], total=None) for _, name in captures}
-            yield lambda name, count: shown.update(tasks[name], completed=count)
+            task = shown.add_task("reading", total=sum(sizes.values()) if len(sizes) > 1 else None)
+
+            def update(name: str, count: int) -> None:
+                seen[name] = count
+                before = sum(sizes[n] for n in list(seen)[:-1])
+                text = f"{len(seen)} of {len(sizes)} captures, {sum(seen.values())} exchanges"
+                shown.update(task, description=text, completed=before)
+
+            yield update
 
     return bar()

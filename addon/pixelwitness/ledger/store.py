@@ -6,9 +6,10 @@ import json
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class _New:
-    """An observation that is to be appended."""
+class Prepared:
+    """An observation that is to be appended, masked and ready."""
 
     kind: str
     id: str
@@ -95,11 +96,16 @@ class Ledger:
     def leaf(self) -> LeafOf:
         """How values are committed to in this ledger. Raises LedgerError for a copy for sharing."""
         if self._leaf is None:
-            rows = list(self.db.query("select secret from runs order by rowid limit 1"))
-            if not rows or not rows[0]["secret"]:
-                raise LedgerError(f"{self.path}: is a copy for sharing, nothing can be added. Use the original")
-            self._leaf = keyed(bytes.fromhex(rows[0]["secret"]))
+            self._leaf = keyed(self.secret)
         return self._leaf
+
+    @property
+    def secret(self) -> bytes:
+        """From which the salts of values follow. Raises LedgerError for a copy for sharing."""
+        rows = list(self.db.query("select secret from runs order by rowid limit 1"))
+        if not rows or not rows[0]["secret"]:
+            raise LedgerError(f"{self.path}: is a copy for sharing, nothing can be added. Use the original")
+        return bytes.fromhex(rows[0]["secret"])
 
     # --- runs -------------------------------------------------------------------------------------------------------
 
@@ -124,7 +130,7 @@ class Ledger:
             }  # fmt: skip
             self.insert("runs", [row])
             part = fact("run", {**facts, "after": after}, self.leaf)
-            self._append(run_id, [_New("run", run_id, info.started_at, (part,))])
+            self._append(run_id, [Prepared("run", run_id, info.started_at, (part,))])
         return Run(run_id, False)
 
     def finish_run(self, run_id: str, at: int, *, complete: bool, note: str = "") -> str:
@@ -133,7 +139,9 @@ class Ledger:
         with self.writing():
             ends = list(self.facts("end", run_id))
             if not ends or ends[-1] != facts:
-                self._append(run_id, [_New("end", f"{run_id}.end.{len(ends)}", at, (fact("end", facts, self.leaf),))])
+                self._append(
+                    run_id, [Prepared("end", f"{run_id}.end.{len(ends)}", at, (fact("end", facts, self.leaf),))]
+                )
             query = "update runs set finished_at = ?, complete = ?, note = ? where id = ?"
             self.db.execute(query, [*facts.values(), run_id])
         return self.head(run_id)
@@ -151,14 +159,14 @@ class Ledger:
         if last != asked or revisions:
             facts = {**asked, "revisions": list(revisions), "number": len(said)}
             id_ = f"{run_id}.judgement.{secrets.token_hex(4)}"
-            self._append(run_id, [_New("judgement", id_, at, (fact("judgement", facts, self.leaf),))])
+            self._append(run_id, [Prepared("judgement", id_, at, (fact("judgement", facts, self.leaf),))])
 
     def note_settings(self, run_id: str, settings: dict[str, Any], at: int) -> None:
         """Puts on the record that a live run goes on with other settings."""
         with self.writing():
             number = len(list(self.facts("settings", run_id)))
             part = fact("settings", {**settings, "number": number}, self.leaf)
-            self._append(run_id, [_New("settings", f"{run_id}.settings.{number}", at, (part,))])
+            self._append(run_id, [Prepared("settings", f"{run_id}.settings.{number}", at, (part,))])
 
     def facts(self, kind: str, *run_ids: str) -> Iterable[dict[str, Any]]:
         """What runs say of themselves: `run`, `end`, `settings`, `judgement` or `joined`, in order."""
@@ -199,27 +207,35 @@ class Ledger:
         What is in the ledger already (the same exchange at the same stage) is not added again. Another process may
         append to the same run: the chain's head is read inside the transaction.
         """
+        keys = [(r.kind, observation_id(r, run_id)) for r in batch]
+        made = [partial(prepared, r, how, self.leaf, id_) for r, (_, id_) in zip(batch, keys, strict=True)]
+        return self._add(run_id, keys, made)
+
+    def add(self, run_id: str, batch: Sequence[Prepared]) -> int:
+        """The same for records that another process prepared."""
+        return self._add(run_id, [(p.kind, p.id) for p in batch], [partial(_itself, p) for p in batch])
+
+    def _add(self, run_id: str, keys: Sequence[tuple[str, str]], made: Sequence[Callable[[], Prepared]]) -> int:
         with self.writing():
-            known = self._known([(r.kind, _observation_id(r, "")) for r in batch if r.exchange or r.id])
-            new: list[_New] = []
+            known = self._known(keys)
+            new: list[Prepared] = []
             shared: set[str] = set()
-            for record in batch:
-                key = (record.kind, _observation_id(record, run_id))
+            for key, make in zip(keys, made, strict=True):
                 if key in known:
                     shared.add(known[key])
                     continue
                 known[key] = run_id
-                exchange = record.exchange
-                made = tuple(parts_of(record, how, self.leaf))
-                client = client_as(exchange.client, how, self.leaf) if exchange else None
-                exchange_id = exchange.id if exchange else None
-                new.append(_New(*key, record.at, made, client, exchange_id))
+                new.append(make())
             self._append(run_id, new)
             for other in sorted(shared - {run_id}):
                 self._join(run_id, other)
         return len(new)
 
-    def _append(self, run_id: str, new: Sequence[_New]) -> None:
+    def holds(self, kind: str, id_: str) -> bool:
+        """Whether an observation is in the ledger."""
+        return (kind, id_) in self._known([(kind, id_)])
+
+    def _append(self, run_id: str, new: Sequence[Prepared]) -> None:
         """Adds observations to a run's chain; inside a transaction."""
         if not new:
             return
@@ -265,7 +281,7 @@ class Ledger:
         """Two runs saw the same exchange: they are parts of one recording and are judged together."""
         id_ = f"{run_id}.{other}"
         if not self._known([("joined", id_)]):
-            self._append(run_id, [_New("joined", id_, None, (fact("joined", {"run": other}, self.leaf),))])
+            self._append(run_id, [Prepared("joined", id_, None, (fact("joined", {"run": other}, self.leaf),))])
         mine, theirs = self.recording_of(run_id), self.recording_of(other)
         if mine != theirs:
             self.db.execute("update runs set recording = ? where recording = ?", [theirs, mine])
@@ -316,7 +332,20 @@ def _cells(one: Any) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__slots__}
 
 
-def _observation_id(record: Record, run_id: str) -> str:
+def _itself(one: Prepared) -> Prepared:
+    return one
+
+
+def prepared(record: Record, how: Storing, leaf: LeafOf, id_: str) -> Prepared:
+    """A record as it is stored: its parts, masked. Pure, so that any process can do it."""
+    exchange = record.exchange
+    parts = tuple(parts_of(record, how, leaf))
+    client = client_as(exchange.client, how, leaf) if exchange else None
+    return Prepared(record.kind, id_, record.at, parts, client, exchange.id if exchange else None)
+
+
+def observation_id(record: Record, run_id: str) -> str:
+    """By what a record is known again: the exchange's id, or its own."""
     if record.exchange is not None:
         return record.exchange.id
     return record.id if record.id is not None else f"{run_id}.{record.kind}.{record.at}.{secrets.token_hex(4)}"

@@ -1,0 +1,140 @@
+"""Many captures read by several processes: the same ledger, resumable, and no bad file stops the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixelwitness import reading, workers
+from pixelwitness.ledger.store import Ledger, open_ledger, read_ledger
+from pixelwitness.ledger.verify import verify
+from pixelwitness.reading import Capture
+from pixelwitness.replay import Options, Outcome, replay
+from pixelwitness.rulebook import load_rulebook
+
+BOOK = load_rulebook()
+DEMO = sorted((Path(__file__).parents[2] / "captures" / "demo").glob("*.har"))
+OPTIONS = Options((BOOK.regimes["eu"], BOOK.regimes["us-ca"]), separate=True)
+TABLES = (
+    "hits",
+    "identifiers",
+    "signals",
+    "page_views",
+    "exchanges",
+    "violations",
+    "coverage",
+    "blind_spots",
+    "traffic",
+)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A folder of captures: sound ones, a cut one, one that is none, and one twice."""
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    for path in DEMO[:6]:
+        shutil.copy(path, folder)
+    shutil.copy(DEMO[0], folder / "again.har")
+    (folder / "cut.har").write_bytes(DEMO[6].read_bytes()[:-3000])
+    (folder / "none.har").write_bytes(b"no capture")
+    return folder
+
+
+def run(db: Path, folder: Path, jobs: int) -> tuple[Outcome, dict[str, list[str]]]:
+    ledger = open_ledger(db)
+    outcome = replay(ledger, [(p, p.name) for p in sorted(folder.iterdir())], OPTIONS, BOOK, jobs=jobs)
+    tables = tables_of(ledger)
+    ledger.close()
+    return outcome, tables
+
+
+def tables_of(ledger: Ledger) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for table in TABLES:
+        rows = list(ledger.db.query(f"select * from {table}"))
+        for row in rows:
+            if row.get("kind") == "capture_damaged":
+                row["first_at"] = row["last_at"] = "when it was read"
+        found[table] = sorted(json.dumps(row, sort_keys=True) for row in rows)
+    return found
+
+
+def test_two_processes_write_what_one_does(library: Path, tmp_path: Path) -> None:
+    one, serial = run(tmp_path / "one.db", library, 1)
+    two, parallel = run(tmp_path / "two.db", library, 2)
+    assert serial == parallel
+    assert serial["violations"]
+    assert (one.run_id, one.read, one.new, one.problems) == (two.run_id, two.read, two.new, two.problems)
+    assert [p.partition(":")[0] for p in one.problems] == ["cut.har", "none.har"]
+    assert verify(read_ledger(tmp_path / "two.db"), BOOK).faults == []
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    _, expected = run(tmp_path / "whole.db", library, 1)
+    opened: list[str] = []
+    original = reading.read_capture
+
+    def counted(path: Path, **named: Any) -> Iterator[Any]:
+        opened.append(path.name)
+        if len(opened) == 4:
+            raise KeyboardInterrupt
+        return original(path, **named)
+
+    monkeypatch.setattr(reading, "read_capture", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "a.db", library, 1)
+    first, opened[:] = opened[:3], [""] * 10
+    _, tables = run(tmp_path / "a.db", library, 1)
+    assert tables == expected
+    assert not set(first) & set(opened[10:])
+    assert set(opened[10:]) >= {"none.har", "cut.har"}
+
+
+def test_a_file_that_cannot_be_opened_stops_no_other(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "a.db")
+    outcome = replay(ledger, [(tmp_path / "gone.har", "gone.har"), (DEMO[0], "a.har")], OPTIONS, BOOK)
+    assert outcome.read > 0
+    assert ["gone.har: cannot be read" in p for p in outcome.problems] == [True]
+
+
+def test_a_fault_of_the_program_stops_no_other_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = reading.read_capture
+
+    def faulty(path: Path, **named: Any) -> Iterator[Any]:
+        if path.name == "bad.har":
+            raise ZeroDivisionError("x")
+        return original(path, **named)
+
+    monkeypatch.setattr(reading, "read_capture", faulty)
+    shutil.copy(DEMO[0], tmp_path / "bad.har")
+    ledger = open_ledger(tmp_path / "a.db")
+    outcome = replay(ledger, [(tmp_path / "bad.har", "bad.har"), (DEMO[1], "a.har")], OPTIONS, BOOK)
+    assert outcome.read > 0
+    assert ["a fault of the program" in p for p in outcome.problems] == [True]
+
+
+def _killed(capture: Capture, file: Path) -> workers.Read:
+    """In place of reading: one capture kills its process each time."""
+    if capture.name == "bad.har":
+        os.kill(os.getpid(), signal.SIGTERM)
+    file.write_bytes(b"")
+    return workers.Read(1, (), file)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_capture_that_kills_its_process_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_read", _killed)
+    captures = [Capture(Path(n), n, n) for n in ("a.har", "bad.har", "c.har", "d.har")]
+    made = list(workers.read_by(2, captures, reading.Reading("r"), BOOK, bytes(32)))
+    assert [c.name for c, _ in made] == ["a.har", "bad.har", "c.har", "d.har"]
+    assert [bool(r.problems) for _, r in made] == [False, True, False, False]
