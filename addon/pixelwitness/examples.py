@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pixelwitness.classify import classify
 from pixelwitness.consent.app import permissions
 from pixelwitness.consent.probe import Item, read_item
-from pixelwitness.consent.read import mark_signal, read_cookies, request_signals
+from pixelwitness.consent.read import mark_signal, read_cookies, request_signals, response_signals
 from pixelwitness.consent.reading import Reading
 from pixelwitness.exchange import Exchange, Response, from_iso
 from pixelwitness.pixels.decode import RELAY, disclosed, hits
@@ -168,6 +168,13 @@ def _consent_example(rule: ConsentRule, example: ConsentExample, book: Rulebook)
     if example.message is not None:
         told = [r.detail["permission"] for _, _, r in permissions(example.message, book)]
         yield from _unlike("says", told[0] if told else None, example.says)
+        return
+    if example.url is not None and example.answers is not None:
+        response = Response(AT + 1, 200, (), example.answers.encode())
+        exchange = Exchange("c", AT, example.method, example.url, (), response=response)
+        details = [s.detail for s in response_signals(exchange, book, category="cmp") if s.cmp == rule.id]
+        found: list[str] = next((d.get("tiktok_categories", []) for d in details if "named" in d), [])
+        yield from _unlike("places", " ".join(sorted(found)), " ".join(sorted(example.places)))
         return
     if example.url is not None:
         exchange = Exchange(

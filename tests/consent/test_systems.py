@@ -87,6 +87,71 @@ def test_a_call_is_judged_by_tiktoks_category_too() -> None:
     assert verdict([page(0, cookie="a=1"), config, answer(2000, click, ""), hit(9000)]).consent_state == "granted"
 
 
+COOKIEYES = "https://cdn-cookieyes.com/client_data/0123456789abcdef/script.js"
+
+
+@pytest.mark.parametrize(
+    ("category", "cookie", "state"),
+    [
+        ("analytics", "action:yes,necessary:yes,analytics:yes,advertisement:no", "granted"),
+        ("analytics", "action:yes,necessary:yes,analytics:no,advertisement:yes", "denied"),
+        ("social", "action:yes,necessary:yes,analytics:yes,advertisement:no,social:yes", "granted"),
+        ("advertisement", "action:yes,necessary:yes,analytics:yes,advertisement:no", "denied"),
+        ("necessary", "action:yes,necessary:yes,analytics:yes,advertisement:no", "denied"),
+        ("analytics", "action:,necessary:yes,analytics:yes,advertisement:no", "unanswered"),
+    ],
+)
+def test_cookieyes_script_says_where_tiktok_is(category: str, cookie: str, state: str) -> None:
+    made = [{"slug": "necessary", "cookies": [{"cookieID": "sid"}]}]
+    made += [{"slug": category, "cookies": [{"cookieID": "_ga"}, {"cookieID": "_ttp", "domain": ".tiktok.com"}]}]
+    script = f"var config={json.dumps({'categories': made})};"
+    visit = [
+        page(0, cookie=f"cookieyes-consent=consentid:a,consent:yes,{cookie}"),
+        answer(50, COOKIEYES, script),
+        hit(500),
+    ]
+    assert verdict(visit).consent_state == state
+
+
+AGGREGATE = "https://aggregator.service.usercentrics.eu/aggregate/en?templates=ttTemplate@1.0.0"
+TEMPLATES = '{"templates":[{"templateId":"ttTemplate","dataProcessor":"TikTok Pixel"},{"templateId":"ga","dataProcessor":"GA"}]}'
+SAVED = "https://consent-api.service.consent.usercentrics.eu/consent/uw/3"
+
+
+@pytest.mark.parametrize(
+    ("action", "tiktok", "named", "state"),
+    [
+        ("onUpdateServices", True, True, "granted"),
+        ("onUpdateServices", False, True, "denied"),
+        ("onUpdateServices", True, False, "unknown"),
+        ("onAcceptAllServices", True, False, "granted"),
+        ("onDenyAllServices", False, False, "denied"),
+        ("onInitialPageLoad", True, True, "unknown"),
+        ("onNonEURegion", True, True, "unknown"),
+    ],
+)
+def test_usercentrics_call_says_what_was_done_to_tiktoks_service(
+    action: str, tiktok: bool, named: bool, state: str
+) -> None:
+    consents = [
+        {"consentTemplateId": "ttTemplate", "consentStatus": tiktok},
+        {"consentTemplateId": "ga", "consentStatus": not tiktok},
+    ]
+    click = answer(2_000, SAVED, "", method="POST", sent=json.dumps({"action": action, "consents": consents}))
+    settings = [answer(100, AGGREGATE, TEMPLATES)] if named else []
+    assert verdict([page(0, cookie="a=1"), *settings, click, hit(9_000)]).consent_state == state
+
+
+@pytest.mark.parametrize(
+    "url", [COOKIEYES, AGGREGATE, f"https://app.termly.io/api/v1/snippets/websites/{UUID}/cookies"], ids=["a", "b", "c"]
+)
+@pytest.mark.parametrize(
+    "body", ["", "[" * 50_000, '{"slug":' * 9_000, '{"templateId":7,"x":"tiktok.com"}', '[["_ttp"]]']
+)
+def test_a_damaged_configuration_of_another_system_says_nothing(url: str, body: str) -> None:
+    assert not [s for s in observe([page(0), answer(100, url, body)]).signals if s.source == "cmp_config"]
+
+
 @pytest.mark.parametrize(
     "body", ["", "[", '{"DomainData":7}', '{"DomainData":{"Groups":[7,{"Hosts":7}]}}', "[" * 50_000]
 )

@@ -76,6 +76,21 @@ def test_a_body_that_a_consent_system_gets(body: str) -> None:
     assert [(s.cmp, s.state) for s in said(exchange) if s.source == "body"] == [("tcf", "denied")]
 
 
+def test_a_string_that_is_sent_without_a_choice_may_be_a_default() -> None:
+    body = json.dumps({"tc": DENIED, "uspString": "1YYN"}).encode()
+    for url in ("https://cdn.privacy-mgmt.com/wrapper/v2/pv-data", "https://api.privacy-center.org/v1/events"):
+        exchange = third_party(url, method="POST", body=body)
+        found = [s for s in said(exchange) if s.source == "body"]
+        assert [(s.cmp, s.state, s.reason, s.opt_out) for s in found] == [
+            ("tcf", None, None, None),
+            ("usp", None, None, True),
+        ]
+        assert judged([page(0, cookie="a=1"), exchange, hit(5_000)]).verdicts[-1].consent_state != "denied"
+    clicked = third_party("https://api.privacy-center.org/v1/events", method="POST",
+                          body=json.dumps({"type": "consent.given", "tc": DENIED}).encode())  # fmt: skip
+    assert [s.state for s in said(clicked) if s.source == "body"] == ["denied"]
+
+
 def test_what_a_consent_system_answers_may_be_its_default() -> None:
     answer = Response(START + 600, 200, (), json.dumps({"euconsent": DENIED, "uspstring": "1YYN"}).encode())
     exchange = third_party("https://cdn.privacy-mgmt.com/wrapper/v2/messages", response=answer)
@@ -130,7 +145,7 @@ def test_a_string_in_the_apps_own_message() -> None:
 
 
 def test_a_call_of_a_mobile_consent_sdk_speaks_of_the_only_app() -> None:
-    call = Exchange("phone", START, "POST", "https://mobile.privacy-mgmt.com/wrapper/v2/choice", (),
+    call = Exchange("phone", START, "POST", "https://mobile.privacy-mgmt.com/wrapper/v2/choice/gdpr/1", (),
                     json.dumps({"IABTCF_TCString": DENIED}).encode())  # fmt: skip
     assert judged([call, batch(5_000, {})]).verdicts[-1].consent_state == "denied"
     other = Exchange("phone", START + 10, "GET", "https://www.news.example/", (("Sec-Fetch-Dest", "document"),))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from pixelwitness.consent.decoders.values import json_of, place, truth, word
 from pixelwitness.consent.reading import Reading
 from pixelwitness.exchange import Exchange
-from pixelwitness.rulebook.consent import CallRule
+from pixelwitness.rulebook.consent import CallRule, ListedFlags
 
 MAX_BODY = 262_144
 
@@ -23,7 +23,7 @@ def read_call(exchange: Exchange, call: CallRule) -> Reading | None:
         query = {k: v[-1] for k, v in parse_qs(exchange.parts.query, max_num_fields=200).items()}
     except ValueError:
         return None
-    body = _body(exchange) if call.body or any(a.body for a in call.answers) else None
+    body = _body(exchange) if call.body or call.listed or any(a.body for a in call.answers) else None
     if not _has(query, body, call.query, call.body):
         return None
     state = call.states.get(query.get(call.state_from, "")) if call.state_from else None
@@ -33,10 +33,17 @@ def read_call(exchange: Exchange, call: CallRule) -> Reading | None:
         return Reading(region=region)
     detail: dict[str, Any] = {"dnt": query["dnt"][:20]} if "dnt" in query else {}
     flags = {category: truth(query.get(parameter)) for category, parameter in call.categories.items()}
+    if call.listed is not None:
+        flags |= _listed(body, call.listed)
     if any(flag is not None for flag in flags.values()):
         detail["categories"] = {category: flag for category, flag in flags.items() if flag is not None}
     reason = None if state else "category_guessed"
     return Reading(state, call.level, reason, choice_made=True, region=region, detail=detail)
+
+
+def _listed(body: Any, how: ListedFlags) -> dict[str, bool | None]:
+    rows = [r for r in _reach(body, [*how.path.split("."), "[]"]) if isinstance(r, dict)]
+    return {r[how.id][:80]: truth(r.get(how.flag)) for r in rows if isinstance(r.get(how.id), str)}
 
 
 def _body(exchange: Exchange) -> Any:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pixelwitness.consent.decoders.names import is_tiktok
 from pixelwitness.exchange import Exchange
 from pixelwitness.property import registrable_domain
 from pixelwitness.rulebook.consent import ConfigRule
@@ -18,6 +19,16 @@ from pixelwitness.rulebook.regex import PATH
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_ROWS = 20_000
+MAX_DEPTH = 12
+MAX_CATEGORIES = 100
+MAX_CATEGORY = 1024 * 1024
+"""So far after a category's name its cookies are looked for."""
+MAX_SERVICE_NAME = 80
+SLUG = re.compile(r"""["']?slug["']?\s*:\s*["']([\w-]{1,80})["']""")
+COOKIE_ID = re.compile(r"""["']?cookie_?i[dD]["']?\s*:\s*["']([^"']{1,200})["']""", re.I)
+HELD_BACK = re.compile(
+    r"""\{\s*["']?(?:re|url)["']?\s*:\s*["']([^"']{1,200})["']\s*,\s*["']?categories["']?\s*:\s*\[([^\]]{0,500})\]"""
+)
 GPC_FILE = "/.well-known/gpc.json"
 COOKIEBOT_TABLE = re.compile(r"CookieConsentDialog\.cookieTable(\w{4,20})\s*=\s*\[")
 COOKIEBOT_ROW = re.compile(
@@ -106,9 +117,69 @@ def _cookiebot(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
     return placed
 
 
+def _named_cookies(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
+    """JSON with the cookies of each category in a list under the category's name, at any depth:
+    `{"cookies": {"advertising": [{"name": "_ttp", "domain": "tiktok.com"}]}}`."""
+    placed: Placed = {}
+    for path, row in _objects(json.loads(text)):
+        category = next((step for step in reversed(path) if isinstance(step, str)), None)
+        own = [v for v in row.values() if isinstance(v, str) and is_tiktoks(v, lists)]
+        if category is not None and own:
+            placed.setdefault(category[:80], []).extend(n[:80] for n in own)
+    return placed
+
+
+def _slugs(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
+    """A script that names each category (`"slug":"analytics"`) before its cookies, and the categories of each host that
+    it holds back (`{"re":"tiktok.com","categories":["advertisement"]}`). The keys may be unquoted."""
+    placed: Placed = {}
+    slugs = list(SLUG.finditer(text))[:MAX_CATEGORIES]
+    ends = [s.start() for s in slugs[1:]] + [len(text)]
+    for slug, end in zip(slugs, ends, strict=False):
+        cookies = [c[1] for c in COOKIE_ID.finditer(text, slug.end(), min(end, slug.end() + MAX_CATEGORY))]
+        if own := [c[:80] for c in cookies if is_tiktoks(c, lists)]:
+            placed.setdefault(slug[1], []).extend(own)
+    for provider in HELD_BACK.finditer(text):
+        host = provider[1].replace("\\", "")
+        for category in re.findall(r"[\w-]{1,80}", provider[2]) if is_tiktoks(host, lists) else ():
+            placed.setdefault(category, []).append(host[:80])
+    return placed
+
+
+def _templates(text: str, lists: Mapping[str, tuple[str, ...]]) -> Placed:
+    """JSON in which each service has an id of the CMP's (`templateId`) and a name, and TikTok's pixel is one."""
+    placed: Placed = {}
+    for _, row in _objects(json.loads(text)):
+        template = row.get("templateId")
+        names = [v for v in row.values() if isinstance(v, str) and len(v) <= MAX_SERVICE_NAME and is_tiktok(v, lists)]
+        if isinstance(template, str) and template and names:
+            placed.setdefault(template[:80], []).extend(names)
+    return placed
+
+
+def _objects(parsed: Any) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    """All objects in some JSON, each with the keys and positions that lead to it."""
+    left: list[tuple[tuple[str | int, ...], Any]] = [((), parsed)]
+    seen = 0
+    while left and seen < MAX_ROWS:
+        path, value = left.pop()
+        seen += 1
+        inner: Iterable[tuple[str | int, Any]] = ()
+        if isinstance(value, dict):
+            yield path, value
+            inner = value.items()
+        elif isinstance(value, list):
+            inner = enumerate(value)
+        if len(path) < MAX_DEPTH:
+            left += [((*path, step), v) for step, v in inner if isinstance(v, dict | list)]
+
+
 READERS: dict[str, Callable[[str, Mapping[str, tuple[str, ...]]], Placed]] = {
     "onetrust": _onetrust,
     "cookiebot": _cookiebot,
+    "named_cookies": _named_cookies,
+    "slugs": _slugs,
+    "templates": _templates,
 }
 
 

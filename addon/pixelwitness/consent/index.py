@@ -9,14 +9,13 @@ from functools import lru_cache
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.consent import CallRule, ConfigRule, ConsentRule, CookieRule, HeaderRule, LoadRule
 from pixelwitness.rulebook.hosts import HostIndex
+from pixelwitness.rulebook.regex import BESIDE
 
 GENERIC = "generic"
 STRINGS = ("tcf", "gpp", "usp", "ac")
 """Standard strings that are recognised by their shape under any cookie's name."""
 ANYWHERE = "*"
 MAX_NAME = 200
-BESIDE = ("chosen_beside", "refused_beside", "grants_beside")
-"""Parameters of decoders that name other cookies."""
 
 
 class ByHost[T]:

@@ -19,6 +19,7 @@ from pixelwitness.rulebook import Rulebook
 
 __all__ = ["claimed_cookies", "mark_signal", "read_cookies", "request_signals", "response_signals", "system"]
 
+REFUSED = {"state": "denied", "reason": None}
 MARK_STATES: dict[str, State] = {
     "fresh_profile": "unanswered",
     "nothing_clicked": "unanswered",
@@ -48,8 +49,12 @@ def request_signals(
     if document and exchange.fields.get("dnt", "").strip() == "1":
         # On the record only: no law that we know of makes Do Not Track an opt-out.
         found.append(_signal(exchange, "header", "DNT", None, Reading(detail={"dnt": True}), len(found), own_host=True))
-    found += _calls_and_loads(exchange, book, len(found))
-    found += _strings(exchange, book, category, len(found))
+    calls = _calls_and_loads(exchange, book, len(found))
+    strings = _strings(exchange, book, category, len(found) + len(calls), chosen=any(s.choice_made for s in calls))
+    if any(s.source == "body" and s.state == "denied" for s in strings):
+        # The system's own string, at its own click, says what the call did not.
+        calls = [s.model_copy(update=REFUSED) if s.choice_made and s.state is None else s for s in calls]
+    found += [*calls, *strings]
     return tuple(found)
 
 
@@ -130,14 +135,16 @@ def _headers(exchange: Exchange, book: Rulebook) -> list[Signal]:
     return found
 
 
-def _strings(exchange: Exchange, book: Rulebook, category: str, count: int) -> list[Signal]:
-    """Standard strings that travel: in any query, and in the bodies of consent systems."""
+def _strings(exchange: Exchange, book: Rulebook, category: str, count: int, *, chosen: bool) -> list[Signal]:
+    """Standard strings that travel: in any query, and in the bodies of consent systems. `chosen`: it is a call that
+    shows a choice; what is sent otherwise (when a page loads) may be a default, which decides nothing."""
     index = index_of(book)
     found: list[Signal] = []
     for name, rule, reading in in_query(exchange, index.query, index.google):
         source: Source = "google" if rule == "google" else "query"
         found.append(_signal(exchange, source, name, rule, reading, count + len(found)))
-    for name, rule, reading in in_body(exchange.body) if category == "cmp" else ():
+    for name, rule, said in in_body(exchange.body) if category == "cmp" else ():
+        reading = said if chosen or said.opt_out_kind is not None else Reading(detail={**said.detail, "in": "request"})
         found.append(_signal(exchange, "body", name, rule, reading, count + len(found)))
     return found
 

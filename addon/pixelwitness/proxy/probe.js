@@ -106,7 +106,11 @@
     });
     once("termly", () => self.Termly && self.Termly.getConsentState && self.Termly.on, () => {
       // Before anybody chose, the state is the default, and nothing tells which it is: only the event does.
-      self.Termly.on("consent", () => attempt(() => say("termly", { advertising: self.Termly.getConsentState().advertising === true })));
+      self.Termly.on("consent", () => attempt(() => {
+        const state = self.Termly.getConsentState();
+        const flags = Object.entries(state).filter(([, allowed]) => typeof allowed === "boolean");
+        say("termly", { ...Object.fromEntries(flags), advertising: state.advertising === true });
+      }));
     });
     for (const read of polled) attempt(read);
   };

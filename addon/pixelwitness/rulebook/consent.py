@@ -61,6 +61,16 @@ class CallAnswer(Rule):
     state: Literal["granted", "denied"]
 
 
+class ListedFlags(Rule):
+    """A list in a JSON body with one object a category or service: `{"id": "x", "allowed": true}`."""
+
+    path: str
+    """Dotted path of the list."""
+    id: str
+    flag: str
+    """The members with the id, and with the yes or no."""
+
+
 class CallRule(Rule):
     """A request that a consent system makes when somebody chooses.
 
@@ -83,6 +93,8 @@ class CallRule(Rule):
     answers: tuple[CallAnswer, ...] = ()
     categories: dict[str, str] = Field(default_factory=dict)
     """The site's categories, with the query parameters that say whether each was allowed (`true`, `false`)."""
+    listed: ListedFlags | None = None
+    """Where the body lists the site's categories or services, with whether each was allowed."""
     shows: Literal["choice", "presence"] = "choice"
     region_from: str | None = None
     """A query parameter with the visitor's region."""
@@ -103,7 +115,7 @@ class ConfigRule(Rule):
     """As in a call."""
     path: Annotated[str, bounded(PATH)]
     """Regular expression for the whole path."""
-    reader: Literal["onetrust", "cookiebot"]
+    reader: Literal["onetrust", "cookiebot", "named_cookies", "slugs", "templates"]
     essential: tuple[str, ...] = ()
     """Categories that are always on: being in one is no consent."""
 
@@ -134,6 +146,9 @@ class ConsentExample(Rule):
     url: str | None = None
     method: str = "GET"
     body: str = ""
+    answers: str | None = None
+    """What came back from `url`: a configuration, which puts TikTok into the categories of `places`."""
+    places: tuple[str, ...] = ()
     mark: str | None = None
     message: dict[str, Any] | None = None
     """A message of an app's SDK; `says` is what its permission means."""

@@ -39,6 +39,7 @@ class Common(Rule):
     regions: dict[str, str] = Field(default_factory=dict)
     version: str | None = None
     categories: str | None = None
+    not_categories: tuple[str, ...] = ()
     gpc: str | None = None
     sale: tuple[str, ...] = ()
 

@@ -231,12 +231,16 @@ PARAMETERS: dict[str, tuple[int, bool]] = {"separator": (VALUE, True), "choice":
 """Parameters of decoders that are regular expressions."""
 
 
+BESIDE = ("chosen_beside", "refused_beside", "grants_beside")
+"""Parameters of decoders that name other cookies, by expressions for the whole name."""
+
+
 def check_parameters(params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     """The same for a decoder's parameters."""
     check_one = _check_for(info)
-    beside = params.get("chosen_beside")
     found = [(name, params[name], *how) for name, how in PARAMETERS.items() if isinstance(params.get(name), str)]
-    found += [("chosen_beside", str(name), NAME, False) for name in (beside if isinstance(beside, dict) else ())]
+    beside = {key: params[key] for key in BESIDE if isinstance(params.get(key), dict)}
+    found += [(key, str(name), NAME, False) for key, names in beside.items() for name in names]
     for name, pattern, longest, anywhere in found:
         try:
             check_one(pattern, longest, anywhere=anywhere)

@@ -101,7 +101,10 @@ def common_fields(fields: Mapping[str, Any], params: Mapping[str, Any]) -> dict[
     detail: dict[str, Any] = {}
     if "version" in params and (version := word(fields.get(params["version"]))):
         detail["version"] = version[:80]
-    if isinstance(groups := fields.get(params.get("categories", "")), dict):
+    groups = fields.get(params.get("categories", ""))
+    if "not_categories" in params:
+        groups = {k: v for k, v in fields.items() if k not in params["not_categories"]}
+    if isinstance(groups, dict):
         flags = {str(k)[:80]: truth(v) for k, v in list(groups.items())[:MAX_FIELDS]}
         detail["categories"] = {k: v for k, v in flags.items() if v is not None}
     region = place(fields.get(params.get("region", "")), params.get("regions"))
