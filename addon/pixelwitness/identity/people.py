@@ -170,7 +170,8 @@ def index(personas: Sequence[Persona], rules: IdentityRules) -> People:
             if (lower := text.strip().lower()) != text:
                 by_text.setdefault(lower, []).append(match)
             for digest, how in digests(text, spelling):
-                by_digest.setdefault(digest, []).append(match._replace(hashed=how))
+                hashed = Match(persona.name, attribute, spelling, how, persona.control)
+                by_digest.setdefault(digest, []).append(hashed)
     return People(
         {k: tuple(v) for k, v in by_digest.items()}, {k: tuple(v) for k, v in by_text.items()}, _any_of(needles),
         _any_of(every),

@@ -114,6 +114,7 @@ def _phones(value: str, country: str | None) -> Iterator[tuple[str, str]]:
         for form in ("INTERNATIONAL", "NATIONAL", "RFC3966"):
             shape = getattr(phonenumbers.PhoneNumberFormat, form)
             yield phonenumbers.format_number(number, shape), f"formatted ({form.lower()})"
+        yield from _separated(number)
     yield typed, "digits as typed"
     yield f"+{typed}", "digits as typed with plus"
     yield value.strip(), "trimmed"
@@ -125,6 +126,17 @@ def _phones(value: str, country: str | None) -> Iterator[tuple[str, str]]:
     for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
         yield f"+{code}{significant}", f"{GUESS} {code}"
         yield f"{code}{significant}", f"{GUESS} {code}, without plus"
+
+
+def _separated(number: phonenumbers.PhoneNumber) -> Iterator[tuple[str, str]]:
+    """The usual groups with other marks between them, as people type them and app SDKs hash them."""
+    national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    international = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    yield f"+{number.country_code} {national}", "country code, then formatted (national)"
+    for text, name in ((national, "national"), (international, "international")):
+        groups = re.findall(r"\+?\d+", text)
+        for mark in "-. ":
+            yield mark.join(groups), f"formatted ({name}) with {'spaces' if mark == ' ' else mark} between"
 
 
 def is_guess(spelling: str) -> bool:
