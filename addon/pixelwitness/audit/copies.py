@@ -15,22 +15,31 @@ from pixelwitness.rulebook import Rulebook
 
 
 def first_party_copies(hits: Sequence[Hit], book: Rulebook) -> dict[str, str]:
-    """First-party copies by hit id, with the hit at the vendor that each repeats: same client, pixel and event id."""
-    originals: dict[tuple[str, str], list[Hit]] = defaultdict(list)
+    """First-party copies by hit id, with the hit at the vendor that each repeats: same client, pixel and event id.
+
+    A message that a redirect of the site's own host hands on to the vendor keeps its own id as well, and may have no
+    event id: then that tells.
+    """
+    originals: dict[tuple[str, str, str], list[Hit]] = defaultdict(list)
     for hit in hits:
-        if hit.event_id and not hit.first_party_host:
-            originals[hit.client, hit.event_id].append(hit)
+        if not hit.first_party_host:
+            for key in _keys(hit):
+                originals[key].append(hit)
     window = book.judging.copy_window_ms
     copies: dict[str, str] = {}
-    for hit in hits:
-        if not (hit.event_id and hit.first_party_host):
-            continue
-        for original in originals.get((hit.client, hit.event_id), ()):
+    for hit in (h for h in hits if h.first_party_host):
+        for original in (o for key in _keys(hit) for o in originals.get(key, ())):
             near = abs(original.occurred_at - hit.occurred_at) <= window
-            if near and original.event == hit.event and set(original.pixel_codes) & set(hit.pixel_codes):
+            same = (original.event, original.action) == (hit.event, hit.action)
+            if near and same and set(original.pixel_codes) & set(hit.pixel_codes):
                 copies[hit.id] = original.id
                 break
     return copies
+
+
+def _keys(hit: Hit) -> list[tuple[str, str, str]]:
+    named = (("event", hit.event_id), ("message", hit.message_id))
+    return [(hit.client, kind, value) for kind, value in named if value]
 
 
 def repetitions(hits: Sequence[Hit], book: Rulebook) -> dict[str, str]:
