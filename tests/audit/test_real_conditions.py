@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from pixelwitness.exchange import Exchange, Response
 from support import SHOP, START, asset, body, cmp_script, hit, judged, mark, onetrust, page, rules, verdict
 
@@ -66,6 +68,30 @@ def test_no_answer_on_one_host_is_no_missing_answer_on_another() -> None:
         page(0, cookie=cookiebot(True, -5000)), cmp_script(10, COOKIEBOT), page(20_000, other), hit(21_000),
     ]  # fmt: skip
     assert verdict(visit).consent_state == "granted"
+
+
+@pytest.mark.parametrize(("granted", "eu"), [(True, "unverified"), (False, "violation")])
+def test_a_host_that_asks_by_itself_and_has_no_answer_is_not_cleared_by_another(granted: bool, eu: str) -> None:
+    shop = "https://shop.example/"
+    asks = replace(cmp_script(20_010), headers=(("Referer", shop), ("Sec-Fetch-Dest", "script")))
+    visit = [
+        page(0, cookie=onetrust(granted, at=-5000)), cmp_script(10),
+        page(20_000, shop, cookie="sid=1"), asks, hit(21_000, url=shop), hit(21_500),
+    ]  # fmt: skip
+    there, here = judged(visit).verdicts[-2:]
+    assert (there.property, there.verdicts["eu"]) == ("shop.example", eu)
+    assert there.unknown_because == ("consent_elsewhere",)
+    assert len(here.possible_states) == 1
+
+
+def test_a_click_that_was_seen_counts_on_every_host() -> None:
+    shop = "https://shop.example/"
+    asks = replace(cmp_script(20_010), headers=(("Referer", shop), ("Sec-Fetch-Dest", "script")))
+    visit = [
+        page(0, cookie=onetrust(True, at=-5000)), cmp_script(10),
+        page(20_000, shop, cookie="sid=1"), asks, hit(30_000, url=shop),
+    ]  # fmt: skip
+    assert verdict(visit, [mark(25_000, "clicked accept")]).verdicts["eu"] == "compliant"
 
 
 # --- acts and states ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pixelwitness.audit.evidence import JARS, LOADING, System, evidence_of
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.timeline import Evidence
 from pixelwitness.observations import FirstParty, Signal
+from pixelwitness.property import host_of
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Judging
 
@@ -53,7 +54,8 @@ def add_absences(
     """A readable jar without this system's cookie, where the system keeps its answer in one: nobody has answered.
 
     It counts on the hosts where the cookie was ever seen, else on those of the `pages`: a cookie bound to its host
-    never reaches a host of assets. Before the system was there its absence says nothing.
+    never reaches a host of assets. Before the system was there its absence says nothing. Where the cookie was seen on
+    other hosts alone, and the system loads on this one too, what was chosen there may not count here: `unheard`.
     """
     if not _keeps_cookie(system.id, book):
         return
@@ -69,6 +71,11 @@ def add_absences(
         for f in sightings
         if f.id not in shown and (not hosts or f.host in hosts) and f.at >= begins
     ]
+    loading = {host_of(s.page) for s in signals if s.source in LOADING} & pages - hosts
+    for f in sightings:
+        if f.host in loading and f.id not in shown and f.id not in home_made and f.at >= begins:
+            bare = Evidence("unanswered", f.at, f.at, None, "", None, host=f.host, exchange=f.id)
+            system.unheard.setdefault(f.host, []).append(bare)
     if all(e.value == "unknown" for e in absent):
         return
     if not system.levels:

@@ -35,6 +35,8 @@ class System:
     """When the document was asked for in which it was first seen loading; None: it was not seen loading."""
     replaced: int | None = None
     """When a document was asked for in which another system was first seen loading, and this one never again."""
+    unheard: dict[str, list[Evidence]] = field(default_factory=dict)
+    """By host: jars without this system's cookie where it was seen loading, and the cookie only on other hosts."""
     _settled: dict[tuple[Level, str | None], list[Evidence]] = field(default_factory=dict)
 
     def settled(self, level: Level, host: str | None) -> list[Evidence]:

@@ -66,9 +66,27 @@ def read(
         reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
         result = _result(system, level, reading, settled, host)
         if len(result.possible) < len(CHOICES):
-            return result
+            return _heard_here(result, system, level, moment, host, rules)
         fallback = fallback or result
     return fallback
+
+
+def _heard_here(
+    result: ConsentAt, system: System, level: Level, moment: int, host: str | None, rules: Judging
+) -> ConsentAt:  # fmt: skip
+    """A choice that was seen on other hosts of the site alone may not count on one that asks by itself and whose jar
+    holds no answer; an act that was seen counts everywhere."""
+    bare = [e for e in system.unheard.get(host or "", ()) if e.by <= moment]
+    if not bare or "unanswered" in result.possible:
+        return result
+    own = settle([*bare, *(e for e in system.levels.get(level, ()) if e.written)])
+    here = at_moment(own, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
+    if "unanswered" not in here.values:
+        return result
+    return replace(
+        result, possible=result.possible | {"unanswered"}, reasons=(*result.reasons, "consent_elsewhere"),
+        shown_by=(*result.shown_by, *(e.exchange for e in bare[-1:] if e.exchange)), withdrawn=False,
+    )  # fmt: skip
 
 
 def _result(system: System, level: Level, reading: AtMoment, settled: list[Evidence], host: str | None) -> ConsentAt:
