@@ -1,7 +1,8 @@
-"""Replay, verify and report work where no connection can be made."""
+"""Replay, verify, report and all the rest work where no connection can be made."""
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,25 @@ def test_nothing_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     db = str(tmp_path / "a.db")
     capture = str(ROOT / "captures" / "onetrust-reject.har")
+    made = CliRunner().invoke(cli, ["replay", capture, "--db", db, "--json"])
+    violations = [v["id"] for p in json.loads(made.stdout)["properties"] for g in p["groups"] for v in g["violations"]]
     for command in (
-        ["replay", capture, "--db", db],
+        ["replay", capture, "--db", str(tmp_path / "b.db"), "--regime", "auto"],
         ["verify", db],
+        *(["report", db, "--format", form] for form in ("terminal", "json", "csv", "sarif", "junit", "markdown")),
         ["report", db, "--html", str(tmp_path / "r.html")],
+        ["explain", violations[0], "--db", db],
+        ["export-evidence", violations[0], "--db", db, "--out", str(tmp_path / "e.zip")],
+        ["timeline", db, "--property", "shop.example"],
+        ["redact", db, str(tmp_path / "shared.db")],
+        ["verify", str(tmp_path / "shared.db")],
+        ["compare", db, db],
+        ["rejudge", db, "--regime", "us-ca"],
+        ["mark", "clicked reject", "--db", db],
+        ["decode", capture],
+        ["consent", "OptanonConsent=groups=C0004%3A0"],
+        ["rules", "list"],
     ):
         result = CliRunner().invoke(cli, command)
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == 0, (command, result.output)
     assert asked == []

@@ -198,7 +198,10 @@ def _replaced(text: str, path: str, known: Known) -> str:
 
 def _replace(text: str, path: str, known: Known) -> str:
     parts, done = [], 0
-    for kind, start, end in known.spans(text, path):
+    spans = known.spans(text, path)
+    if len(spans) > MAX_ADDRESSES:
+        return TEXT_MARK
+    for kind, start, end in spans:
         parts += [text[done:start], mark_of(kind)]
         done = end
     return "".join((*parts, text[done:])) if parts else text

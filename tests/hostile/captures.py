@@ -274,6 +274,19 @@ def many_sessions() -> bytes:
     return har(entry(text=json.dumps(whole)))
 
 
+def rich(properties: Any) -> bytes:
+    """A message with far more than anybody looks at, and what must be found in it all the same behind that."""
+    whole = body("Pageview", user={"email": "somebody@shop.example"})
+    return har(
+        entry(text=json.dumps({"properties": properties, **{k: v for k, v in whole.items() if k != "properties"}}))
+    )
+
+
+def file_of_flows() -> bytes:
+    """A flow file that unpacks to far more than it is."""
+    return gzip.compress(b"9000000000:" + b"A" * (300 * MB))
+
+
 def huge(size: int) -> Callable[[], bytes]:
     def made() -> bytes:
         text = '{"event":"Pageview","context":{"pixel":{"code":"' + PIXEL + '"}},"x":"' + "A" * size + '"}'
@@ -316,6 +329,14 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     **{f"cookies {w}.har": lambda w=w: cookies(w) for w in ("answers", "strings", "names", "set")},
     "hosts.har": hosts,
     "attacks.har": attacks,
+    "bomb file.mitm.gz": file_of_flows,
+    "many keys.har": lambda: rich({f"key{i}": i for i in range(200_000)}),
+    "many addresses.har": lambda: rich({"x": " ".join(f"user{i}@mail{i}.example" for i in range(400_000))}),
+    "many numbers.har": lambda: rich({"x": " ".join(f"+4915112{i:06d}" for i in range(400_000))}),
+    "many values.har": lambda: rich({"x": [f"user{i}@mail{i}.example" for i in range(200_000)]}),
+    "many layers.har": lambda: rich(
+        {"x": "&".join(f"a{i}=%7B%22b%22%3A%2261%2540b.example%22%7D" for i in range(100_000))}
+    ),
     "many messages.har": many_messages,
     "many sessions.har": many_sessions,
 }

@@ -50,12 +50,15 @@ from pixelwitness.cli.common import (
 @click.option("--gpc-for", multiple=True, metavar="CLIENT", help="The same, for this client only.")
 @click.option("--probe", is_flag=True, help="Put the consent probe into every client's pages. It changes the pages.")
 @click.option("--probe-for", multiple=True, metavar="CLIENT", help="The same, for this client only.")
+@click.option(
+    "--fresh-ca", is_flag=True, help="A certificate authority for this run alone; its key is deleted at the end."
+)
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY OPTIONS...]")
 def proxy(
     ui: str, web: bool, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
     scope: tuple[str, ...], identity: Path | None, properties: Path | None, keep_plaintext: bool, max_body: int,
     client_name: tuple[str, ...], gpc: bool, gpc_for: tuple[str, ...], probe: bool, probe_for: tuple[str, ...],
-    more: tuple[str, ...],
+    fresh_ca: bool, more: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Audit live: mitmproxy with the add-on. Point a browser or a phone at it.
 
@@ -67,8 +70,14 @@ def proxy(
     statements(properties, book)
     if keep_plaintext:
         click.echo(KEEPING, err=True)
+    from pixelwitness.proxy.authority import names_a_folder
     from pixelwitness.proxy.clients import Names
     from pixelwitness.proxy.master import run
+
+    if fresh_ca and names_a_folder(more):
+        raise UsableError(
+            "--fresh-ca makes an authority that is deleted at the end, confdir names one that stays: give one of them"
+        )
 
     try:
         Names.of(client_name)
@@ -89,4 +98,4 @@ def proxy(
         "listen_host": listen_host,
         "listen_port": port,
     }
-    sys.exit(run("web" if web else ui, settings, list(more)))
+    sys.exit(run("web" if web else ui, settings, list(more), fresh_ca=fresh_ca))

@@ -213,8 +213,13 @@ def hint(kind: str, clear: str) -> str:
     return f"{clear[:2]}***{clear[-2:]}" if _digits(clear) >= 7 else f"{clear[:1]}***"
 
 
-def strings(value: Any, where: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Every string in a value as (path, text, layers), with the texts that stand encoded inside it."""
+def strings(
+    value: Any, where: str, unread: list[str] | None = None
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:  # fmt: skip
+    """Every string in a value as (path, text, layers), with the texts that stand encoded inside it.
+
+    Where a bound ends it, the path of what was not looked at is put into `unread`.
+    """
     left, characters = MAX_STRINGS, MAX_CHARACTERS
     todo: list[tuple[str, Any, tuple[str, ...], int]] = [(where, value, (), 0)]
     while todo and left > 0 and characters > 0:
@@ -243,3 +248,5 @@ def strings(value: Any, where: str) -> Iterator[tuple[str, str, tuple[str, ...]]
             if len(layers) < MAX_DEPTH:
                 for coding in CODINGS:
                     todo += [(path, inner, (*layers, coding.name), nesting) for inner in coding.inside(text)]
+    if todo and unread is not None:
+        unread.append(todo[-1][0])

@@ -15,7 +15,9 @@ from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import BlindSpot, Hit, HitKind, PixelSettings, Tier
 from pixelwitness.pixels.hosted import role_of
+from pixelwitness.pixels.tiktok.bounded import bounded
 from pixelwitness.pixels.tiktok.hit import app_of, make_hit
+from pixelwitness.pixels.tiktok.jsontext import MAX_JSON
 from pixelwitness.pixels.tiktok.loader import country, settings
 from pixelwitness.pixels.tiktok.paths import at_path
 from pixelwitness.pixels.tiktok.transport import flat
@@ -43,13 +45,21 @@ def hits(exchange: Exchange, classified: Classified, book: Rulebook, people: Peo
     if classified.endpoint is None or classified.pixel is None:
         return (), ()
     request = exchange if exchange.response is None else replace(exchange, response=None)
-    if len(exchange.body or b"") > MAX_REMEMBERED:
+    size = len(exchange.body or b"")
+    if size > MAX_JSON:
         return _hits(request, classified, book, people)
+    if size > MAX_REMEMBERED:
+        return _remembered_last(request, classified, book, people)
     return _remembered(request, classified, book, people)
 
 
 @lru_cache(128)
 def _remembered(request: Exchange, classified: Classified, book: Rulebook, people: People) -> Made:
+    return _hits(request, classified, book, people)
+
+
+@lru_cache(1)
+def _remembered_last(request: Exchange, classified: Classified, book: Rulebook, people: People) -> Made:
     return _hits(request, classified, book, people)
 
 
@@ -94,12 +104,20 @@ def _made(
     around: Any = None,
 ) -> Made:  # fmt: skip
     app = app_of([m for m in messages if m is not None]) if kind == "app" else None
+    within = [bounded(m) if m is not None else None for m in messages]
     made = [
-        make_hit(exchange, vendor, kind, least, m, i, people, app=app, around=around if i == 0 else None)
-        for i, m in enumerate(messages)
+        make_hit(exchange, vendor, kind, least, b.message if b else None, i, people, app=app,
+            around=around if i == 0 else None,
+        )  # fmt: skip
+        for i, b in enumerate(within)
     ]
-    controls = dict.fromkeys(c for _, found in made for c in found)
+    controls = dict.fromkeys(c for _, found in made for c in found.controls)
     spots = [_spot(exchange, "control_persona", f"{attribute} in {where}") for where, attribute in controls]
+    unread = [f"{n} values in {path or 'the message'}" for b in within if b for path, n in b.left_out.items()]
+    unread += [f"the rest of {path or 'the message'}" for _, found in made for path in found.unread]
+    if unread:
+        more = f", and {len(unread) - 3} more" if len(unread) > 3 else ""
+        spots.append(_spot(exchange, "message_too_rich", f"not looked at: {'; '.join(unread[:3])}{more}"))
     return tuple(hit for hit, _ in made), tuple(spots)
 
 

@@ -10,6 +10,8 @@ from mitmproxy import options
 from mitmproxy.tools import cmdline, main
 
 from pixelwitness.proxy.addon import PixelWitness
+from pixelwitness.proxy.authority import Authority, fresh_authority
+from pixelwitness.proxy.onscreen import farewell, greeting
 
 PARSERS = {"dump": cmdline.mitmdump, "web": cmdline.mitmweb, "console": cmdline.mitmproxy}
 
@@ -29,9 +31,18 @@ def _with_addon(base: Any, settings: dict[str, Any]) -> Any:
     return AuditMaster
 
 
-def run(ui: str, settings: dict[str, Any], more: Sequence[str]) -> int:
-    """Runs the proxy until it is stopped; returns its exit code."""
-    _say(settings)
+def run(ui: str, settings: dict[str, Any], more: Sequence[str], *, fresh_ca: bool = False) -> int:
+    """Runs the proxy until it is stopped; returns its exit code. `fresh_ca`: with an authority of its own."""
+    if not fresh_ca:
+        return _run(ui, settings, more, None)
+    with fresh_authority() as authority:
+        code = _run(ui, {**settings, "confdir": str(authority.folder)}, more, authority)
+    print(farewell(authority), file=sys.stderr)
+    return code
+
+
+def _run(ui: str, settings: dict[str, Any], more: Sequence[str], authority: Authority | None) -> int:
+    print(greeting(settings, more, authority), file=sys.stderr)
     master = _with_addon(_master(ui), settings)
     try:
         main.run(master, PARSERS[ui], list(more), None)
@@ -52,23 +63,3 @@ def _master(ui: str) -> Any:
     from mitmproxy.tools.dump import DumpMaster
 
     return DumpMaster
-
-
-def _say(settings: dict[str, Any]) -> None:
-    where = f"{settings['listen_host']}:{settings['listen_port']}"
-    lines = [
-        f"pixelwitness records into {settings['pixelwitness_db']}",
-        f"  1. Set the browser's HTTP and HTTPS proxy to {where}",
-        "  2. In that browser open http://mitm.it and install the certificate authority (or take",
-        "     mitmproxy-ca-cert.pem from ~/.mitmproxy)",
-        "  3. Open http://pixelwitness.local/ in it: what is still to be seen, and buttons to say what you click",
-        f'     (or in another terminal: pixelwitness mark "clicked reject" --db {settings["pixelwitness_db"]})',
-        f"  Ctrl-C stops and judges; then: pixelwitness report {settings['pixelwitness_db']}",
-    ]
-    if not settings["pixelwitness_scope"]:
-        lines.append("  Everything that the device sends is recorded: --scope shop.example keeps the rest out.")
-    if settings["pixelwitness_gpc"] or settings["pixelwitness_probe"]:
-        lines.append("  --gpc and --probe change requests and pages; what they change is on the record.")
-    if settings["listen_host"] not in ("127.0.0.1", "localhost", "::1"):
-        lines.append("  Everybody who reaches this address can use the proxy: add --proxyauth any, or a firewall.")
-    print("\n".join(lines), file=sys.stderr)

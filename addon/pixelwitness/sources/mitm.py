@@ -21,7 +21,7 @@ def client_of(one: flow.Flow) -> str:
     user = str(proxyauth[0]) if isinstance(proxyauth, list | tuple) and proxyauth else ""
     mode = getattr(one.client_conn, "proxy_mode", None)
     parts = (mode.full_spec if mode is not None else "", user, peer[0] if peer else "")
-    return "|".join(part for part in parts if part) or "unknown client"
+    return _whole("|".join(part for part in parts if part)) or "unknown client"
 
 
 def exchange_from_flow(one: http.HTTPFlow, *, with_response: bool = True) -> Exchange:
@@ -35,15 +35,20 @@ def exchange_from_flow(one: http.HTTPFlow, *, with_response: bool = True) -> Exc
     return Exchange(
         client=client_of(one),
         started_at=milliseconds(request.timestamp_start),
-        method=request.method,
-        url=request.pretty_url.encode("utf-8", "replace").decode(),
+        method=_whole(request.method),
+        url=_whole(request.pretty_url),
         headers=headers,
         body=body,
         body_state=state,
         response=response,
-        error=one.error.msg if one.error else None,
+        error=_whole(one.error.msg) if one.error else None,
         added_headers=added_names(one.metadata.get(ADDED)),
     )
+
+
+def _whole(text: str) -> str:
+    """Text without lone surrogates, in which mitmproxy keeps bytes that are none, and which nobody could write out."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _response(response: http.Response) -> Response:

@@ -142,6 +142,11 @@ def exchange_of(pasted: Pasted, url: str, at: int) -> Exchange:
     body, state = decode(pasted.body, fields.get("content-encoding", ""))
     if state == "undecodable":
         body, state = pasted.body, "complete"  # tools copy bodies that they already unpacked
-    if urlsplit(url).scheme not in ("http", "https"):
+    url = url if url.isascii() else url.encode("utf-8", "replace").decode()
+    try:
+        known = urlsplit(url).scheme in ("http", "https")
+    except ValueError as error:
+        raise PastedError(f"this URL cannot be ({error}): {url[:100]}") from error
+    if not known:
         raise PastedError("only http and https requests can be read")
     return Exchange("pasted", at, pasted.method.upper(), url, pasted.headers, body, state, cookies_complete=False)

@@ -46,6 +46,7 @@ class _Scan:
     hashed: dict[tuple[str, str], Identifier] = field(default_factory=dict)
     redactions: dict[tuple[str, str], Redaction] = field(default_factory=dict)
     controls: dict[tuple[str, str], Match] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Clear:
     redactions: tuple[Redaction, ...]
     controls: tuple[tuple[str, str], ...]
     """Where a control persona's value stood, and which attribute: the audit is at fault."""
+    unread: tuple[str, ...] = ()
+    """Fields that hold more than is looked at."""
 
 
 def search(
@@ -86,12 +89,16 @@ def search(
         tuple(i for (where, _), i in scan.hashed.items() if _plain_path(where) not in known),
         tuple(scan.redactions.values())[:MAX_FINDINGS],
         tuple((where, m.attribute) for (where, _), m in scan.controls.items()),
+        tuple(dict.fromkeys(scan.unread)),
     )
 
 
 def _scan(scan: _Scan, value: Any, where: str, vendor: Vendor, people: People) -> None:
-    for path, text, layers in plaintext.strings(value, where):
-        for kind, start, end in plaintext.spans(text, path):
+    for path, text, layers in plaintext.strings(value, where, scan.unread):
+        spans = plaintext.spans(text, path, plaintext.MAX_SPANS)
+        if len(spans) >= plaintext.MAX_SPANS:
+            scan.unread.append(path)
+        for kind, start, end in spans:
             said = text[start:end]
             match = people.whose(said) if people else None
             owner = match.persona if match and not match.control else None

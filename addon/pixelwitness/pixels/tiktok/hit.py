@@ -12,7 +12,7 @@ from pixelwitness.identity.people import People
 from pixelwitness.mask import mask_json, mask_text
 from pixelwitness.observations import NOTHING, Hit, HitKind, Identifier, Plaintext, Tier, is_matching
 from pixelwitness.pixels.tiktok import payload
-from pixelwitness.pixels.tiktok.clear import search
+from pixelwitness.pixels.tiktok.clear import Clear, search
 from pixelwitness.pixels.tiktok.content import collected, content
 from pixelwitness.pixels.tiktok.fields import cookie_identifiers, identifiers, url_identifiers
 from pixelwitness.pixels.tiktok.paths import at_path
@@ -24,8 +24,8 @@ TELEMETRY_ACTIONS = frozenset({"Pf"})
 def make_hit(
     exchange: Exchange, vendor: Vendor, kind: HitKind, least: Tier, message: dict[str, Any] | None, ordinal: int,
     people: People, *, app: str | None = None, around: Any = None,
-) -> tuple[Hit, tuple[tuple[str, str], ...]]:  # fmt: skip
-    """The hit, and where a control persona's value stood in it (path and attribute).
+) -> tuple[Hit, Clear]:  # fmt: skip
+    """The hit, and what the search for clear text says besides: control personas, and what was not looked at.
 
     `least` is the tier of a request of its endpoint that carries nothing; `app` the app of the whole batch; `around`
     what stood beside the message in the form or envelope that carried it.
@@ -87,7 +87,7 @@ def make_hit(
         body_sha256=_digest(exchange),
         payload=mask_json(message) if message is not None else None,
     )
-    return hit, clear.controls
+    return hit, clear
 
 
 def _query(exchange: Exchange) -> dict[str, list[str]]:
