@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from pixelwitness.exchange import Exchange, Headers
 from pixelwitness.identity import plaintext
-from pixelwitness.identity.layers import CODINGS, Coding, holds_nothing, parse_json
+from pixelwitness.identity.layers import CODINGS, MAX_TOKENS, Coding, holds_nothing, parse_json
 from pixelwitness.identity.people import NOBODY, People
 
 MARKS = {"email": "[masked:email]", "phone": "[masked:phone]"}
@@ -230,11 +230,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def _recoded(text: str, coding: Coding, path: str, depth: int, nesting: int, known: Known) -> str:
-    parts, done = [], 0
+    parts, done, undone = [], 0, 0
     for run in coding.runs.finditer(text):
         inner = coding.undo(run[0])
         if inner is None:
             continue
+        undone += 1
+        if undone > MAX_TOKENS:
+            return TEXT_MARK  # the search for clear text looks at no more either
         masked = _once(inner, path, depth - 1, nesting, known)
         if masked != inner:
             parts += [text[done : run.start()], coding.redo(masked, run[0])]

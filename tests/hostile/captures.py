@@ -284,7 +284,7 @@ def rich(properties: Any) -> bytes:
 
 def file_of_flows() -> bytes:
     """A flow file that unpacks to far more than it is."""
-    return gzip.compress(b"9000000000:" + b"A" * (300 * MB))
+    return gzip.compress(flows(flow("https://cdn.shop.example/x", content=b"A" * (5 * MB))) * 60)
 
 
 def huge(size: int) -> Callable[[], bytes]:
@@ -317,6 +317,9 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
     "bomb many layers.mitm": lambda: bomb(", ".join(["gzip"] * 12), 400 * MB),
     "bomb file.har.gz": file_bomb,
     "cut chunks.mitm": endless,
+    "no such length.mitm": lambda: flows() + b"99999999999:" + b"A" * 1000,
+    "63 MB.mitm": lambda: flows(flow(PIXEL_URL, content=b'{"event":"' + b"A" * (63 * MB))),
+    "70 MB.mitm": lambda: flows(flow(PIXEL_URL, content=b'{"event":"' + b"A" * (70 * MB))),
     "63 MB.har": huge(63 * MB),
     "70 MB.har": huge(70 * MB),
     "15 MB.har": huge(15 * MB),

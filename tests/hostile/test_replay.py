@@ -17,6 +17,7 @@ LOST = {
     "bomb file.har.gz": "unpacks to far more",
     "bomb file.mitm.gz": "unpacks to far more",
     "cut chunks.mitm": "damaged or cut",
+    "no such length.mitm": "damaged or cut",
     "deep har.har": "nests deeper than",
 }
 """Captures that cannot be read on: the message. Of all others the sound message at the end must be found."""

@@ -106,9 +106,17 @@ def _made(
     app = app_of([m for m in messages if m is not None]) if kind == "app" else None
     within = [bounded(m) if m is not None else None for m in messages]
     made = [
-        make_hit(exchange, vendor, kind, least, b.message if b else None, i, people, app=app,
+        make_hit(
+            exchange,
+            vendor,
+            kind,
+            least,
+            b.message if b else None,
+            i,
+            people,
+            app=app,
             around=around if i == 0 else None,
-        )  # fmt: skip
+        )
         for i, b in enumerate(within)
     ]
     controls = dict.fromkeys(c for _, found in made for c in found.controls)

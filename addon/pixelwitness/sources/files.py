@@ -33,7 +33,16 @@ class _Unpacked:
         self._name = str(path)
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size if 0 <= size < 1 << 22 else 1 << 22)
+        """So many bytes, as long as there are; without a size some."""
+        wanted = size if size >= 0 else 1 << 22
+        parts: list[bytes] = []
+        while wanted > 0 and (piece := self._piece(min(wanted, 1 << 22))):
+            parts.append(piece)
+            wanted -= len(piece)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _piece(self, size: int) -> bytes:
+        data = self._stream.read(size)
         self._read += len(data)
         if self._read > max(MAX_RATIO * self._size, 100_000_000) or self._read > MAX_UNPACKED:
             raise CaptureError(self._name, f"byte {self._read}", "unpacks to far more than it is", "Unpack it by hand")

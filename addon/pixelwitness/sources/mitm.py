@@ -87,8 +87,8 @@ def read_one(raw: bytes, name: str, index: int, start: int) -> Iterator[Exchange
             return
         except exceptions.FlowReadException as error:
             raise _damage(name, index, start + stream.tell(), error) from error
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-            # mitmproxy lets what a damaged record does to its own classes through.
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+            # mitmproxy lets what a damaged record does to its own classes through, and believes any length.
             raise _damage(name, index, start + stream.tell(), error) from error
         index += 1
         if not isinstance(one, http.HTTPFlow):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,12 +86,25 @@ def search(
     _from_fields(scan, found)
     known = {i.field for i in found}
     return Clear(
-        tuple(scan.clear.values())[:MAX_FINDINGS],
+        _chosen(list(scan.clear.values())),
         tuple(i for (where, _), i in scan.hashed.items() if _plain_path(where) not in known),
         tuple(scan.redactions.values())[:MAX_FINDINGS],
         tuple((where, m.attribute) for (where, _), m in scan.controls.items()),
         tuple(dict.fromkeys(scan.unread)),
     )
+
+
+def _chosen(found: list[Plaintext]) -> tuple[Plaintext, ...]:
+    """So many as are kept. Of more, those of each field in turn: a list of a thousand hides none that stands alone."""
+    if len(found) <= MAX_FINDINGS:
+        return tuple(found)
+    turns: Counter[str] = Counter()
+    ranked = []
+    for number, one in enumerate(found):
+        field_name = re.sub(r"\[\d+\]", "[]", one.where)
+        ranked.append((turns[field_name], number))
+        turns[field_name] += 1
+    return tuple(found[number] for number in sorted(number for _, number in sorted(ranked)[:MAX_FINDINGS]))
 
 
 def _scan(scan: _Scan, value: Any, where: str, vendor: Vendor, people: People) -> None:
