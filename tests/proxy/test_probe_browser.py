@@ -146,3 +146,25 @@ def test_back_and_forward(confdir: Path, tmp_path: Path) -> None:
         until(
             lambda: any("marketing:true" in i["value"] for r in reports(tape) for i in r.get("items", ())), "the change"
         )
+
+
+def test_a_page_that_comes_back_whole(confdir: Path, tmp_path: Path) -> None:
+    """The back/forward cache: the headless shell has none (`notRestoredReasons` says "masked" of the barest page), so
+    its events are made by hand. What was chosen meanwhile in another tab must be reported when the page is shown."""
+    with audited(StrictSite(), confdir, tmp_path / "a.db", pixelwitness_probe=["all"]) as (page, tape, _):
+        walk(page, tape)
+        page.evaluate("choose(false)")
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+        until(
+            lambda: any("marketing:false" in i["value"] for r in reports(tape) for i in r["items"]), "the first choice"
+        )
+        (cookie,) = page.context.cookies(f"https://{SITE}/")
+        before = len(reports(tape))
+        other = {"name": cookie["name"], "value": cookie["value"].replace("marketing:false", "marketing:true")}
+        page.context.add_cookies([{**other, "url": f"https://{SITE}/"}])
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+
+        def said() -> list[str]:
+            return [i["value"] for r in reports(tape)[before:] for i in r["items"]]
+
+        until(lambda: any("marketing:true" in value for value in said()), "a report of the page that was shown again")

@@ -95,8 +95,43 @@ def test_junit_counts_what_it_holds(ledger: str, request: pytest.FixtureRequest)
     for suite in [root, *root.iter("testsuite")]:
         assert int(suite.get("tests", "")) == len(list(suite.iter("testcase")))
         assert int(suite.get("failures", "")) == len(list(suite.iter("failure")))
+    for suite in root.iter("testsuite"):
         assert int(suite.get("skipped", "")) == len(list(suite.iter("skipped")))
     assert list(root.iter("failure"))
+
+
+# The format has no owner. This is what Jenkins' schema (junit-10) allows of each element: its parents, the attributes that must be
+# there and those that may, and the elements inside. `skipped/@message` is newer than junit-4, the schema that npm packages carry.
+JUNIT: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "testsuites": (set(), {"name", "time", "tests", "failures", "disabled", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests"},
+        {"failures", "errors", "time", "disabled", "skipped", "timestamp", "hostname", "id", "package"},
+        {"properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"name"},
+        {"assertions", "time", "classname", "status", "class", "file", "line"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "failure": (set(), {"type", "message"}, set()),
+    "skipped": (set(), {"type", "message"}, set()),
+}
+
+
+@pytest.mark.parametrize("ledger", ["audited", "poisoned"])
+def test_junit_has_the_shape_that_build_servers_read(ledger: str, request: pytest.FixtureRequest) -> None:
+    root = ElementTree.fromstring(FORMATS["junit"](summary_of(request.getfixturevalue(ledger))))
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        must, may, inside = JUNIT[element.tag]
+        assert must <= set(element.attrib) <= must | may
+        assert {child.tag for child in element} <= inside
+        for count in {"tests", "failures", "errors", "skipped"} & set(element.attrib):
+            assert element.attrib[count].isdigit()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", element.get("timestamp", "2026-01-01T00:00:00"))
+    for case in root.iter("testcase"):
+        assert len(list(case)) <= 1, "a case has one outcome"
 
 
 def test_junit_passes_only_what_was_tested(audited: Path) -> None:

@@ -13,6 +13,9 @@ from pixelwitness.report.summary import CoverageRow, Group, PropertySummary, Sum
 from pixelwitness.report.words import RESULTS, name_of
 
 MOST_LINES = 100
+ROOT_COUNTS = (("tests", "testcase"), ("failures", "failure"))
+"""The root of the format counts no skipped cases: its suites do."""
+SUITE_COUNTS = (*ROOT_COUNTS, ("skipped", "skipped"))
 
 
 def as_junit(summary: Summary) -> str:
@@ -28,14 +31,14 @@ def as_junit(summary: Summary) -> str:
         SubElement(case, "skipped", message=_text(f"no request to TikTok was seen; pages: {seen}; no control"))
     for suite in root:
         _count(suite)
-    _count(root)
+    _count(root, ROOT_COUNTS)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
 def _suite(root: Element, summary: Summary, one: PropertySummary, regime: str) -> None:
     suite = SubElement(root, "testsuite", name=_text(f"{name_of(one)} under {regime}"))
-    suite.set("timestamp", summary.started_at.removesuffix("Z"))
+    suite.set("timestamp", summary.started_at[:19])  # whole seconds, without a zone, as the format has it
     for row in one.coverage.get(regime, []):
         _state(suite, _text(f"{name_of(one)}.{regime}"), row)
     for group in one.groups:
@@ -65,8 +68,8 @@ def _rule(suite: Element, classname: str, group: Group, *, named: bool) -> None:
     failure.text = "\n".join(_text(line) for line in [*lines, f"What to do: {group.remedy.strip()}"])
 
 
-def _count(suite: Element) -> None:
-    for name, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped")):
+def _count(suite: Element, counts: tuple[tuple[str, str], ...] = SUITE_COUNTS) -> None:
+    for name, tag in counts:
         suite.set(name, str(sum(1 for _ in suite.iter(tag))))
     suite.set("errors", "0")
 
