@@ -153,7 +153,13 @@ def test_a_violation_is_explained_whole(tmp_path: Path) -> None:
     assert eu["source"]
     assert {r["rule"] for r in eu["rules"]} >= {"fired-after-withdrawal"}
     assert found["evidence"]
+    assert all(r["severity_why"] == violation["severity_why"] for r in eu["rules"] if r["rule"] == violation["rule"])
+    assert any("granted, and then withdraw it" in step for step in found["reproduce"])
     text = run("explain", violation["hit_id"], "--db", db)
+    # A source of a rule is no source of each law under which it holds: once, and apart from the laws.
+    california = text.output.partition("us-ca:")[2].partition("Sources of the rules")[0]
+    assert "open to argument" in california
+    assert "GDPR" not in california.replace("GDPR and US States", "")
     assert "What would have changed the verdict" in text.output
     assert all(len(line) <= 80 for line in text.output.splitlines())
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pixelwitness.cli.common import UsableError
+
+if TYPE_CHECKING:
+    from pixelwitness.report.compare import Comparison
 
 HEADS = {
     "new": "NEW",
@@ -43,7 +47,7 @@ def compare(before: Path, after: Path, fail_on_new: bool, as_json: bool) -> None
         sys.exit(1)
 
 
-def _print(found) -> None:  # type: ignore[no-untyped-def]
+def _print(found: Comparison) -> None:
     from pixelwitness.report.terminal import safe
 
     for note in found.notes:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pixelwitness.cli.common import UsableError, db_option, regimes_and_rules, rules_option
+
+if TYPE_CHECKING:
+    from pixelwitness.report.explain import Explanation, RegimeText
 
 WIDTH = 80
 PAYLOAD_LINES = 40
@@ -54,7 +58,7 @@ def _head(text: str) -> None:
     click.echo(f"{text} ".ljust(WIDTH, "-"))
 
 
-def _print(found, everything: bool) -> None:  # type: ignore[no-untyped-def]
+def _print(found: Explanation, everything: bool) -> None:
     hit = found.hit
     codes = ", ".join(hit["pixel_codes"] or ()) or "no pixel code"
     _line(f"Hit {hit['id']}: {hit['event'] or hit['action'] or hit['kind']} for {codes}", 0)
@@ -74,6 +78,7 @@ def _print(found, everything: bool) -> None:  # type: ignore[no-untyped-def]
     _consent(found)
     for regime in found.regimes:
         _regime(regime)
+    _sources(found)
     if found.what_if:
         _head("What would have changed the verdict")
         for text in found.what_if:
@@ -86,7 +91,7 @@ def _print(found, everything: bool) -> None:  # type: ignore[no-untyped-def]
         _line(text)
 
 
-def _payload(hit, everything: bool) -> None:  # type: ignore[no-untyped-def]
+def _payload(hit: dict[str, Any], everything: bool) -> None:
     from pixelwitness.report.terminal import safe
 
     if hit["payload"] is None:
@@ -99,7 +104,7 @@ def _payload(hit, everything: bool) -> None:  # type: ignore[no-untyped-def]
         click.echo(f"  and {len(lines) - PAYLOAD_LINES} more lines (--all shows them)")
 
 
-def _consent(found) -> None:  # type: ignore[no-untyped-def]
+def _consent(found: Explanation) -> None:
     _head("Consent at that moment")
     opt_outs = ", ".join(found.hit["opt_outs"] or ()) or "none"
     _line(f"{found.consent}" + (f", by {found.system}" if found.system else "") + f"; opt-outs in force: {opt_outs}")
@@ -111,7 +116,7 @@ def _consent(found) -> None:  # type: ignore[no-untyped-def]
         _line(f"{signal.role}: {signal.says} ({signal.why})")
 
 
-def _regime(regime) -> None:  # type: ignore[no-untyped-def]
+def _regime(regime: RegimeText) -> None:
     _head(f"{regime.regime}: {regime.verdict}")
     _line(f"{regime.name} ({regime.model}), in force {regime.in_force}")
     _line(regime.reason)
@@ -127,7 +132,18 @@ def _regime(regime) -> None:  # type: ignore[no-untyped-def]
         for text in rule.precedent:
             _line(f"precedent: {text}", 4)
         _line(f"what to do: {rule.remedy}", 4)
-        for text in rule.source:
-            _line(f"source: {text}", 4)
+    for text in regime.arguable:
+        _line(f"open to argument: {text}")
     for text in regime.source:
         _line(f"source of the regime: {text}")
+
+
+def _sources(found: Explanation) -> None:
+    """Where the rules come from, once each: a rule holds under several laws, and not every source is about each."""
+    rules = {rule.rule: rule.source for regime in found.regimes for rule in regime.rules}
+    if not rules:
+        return
+    _head("Sources of the rules, whatever the law")
+    for rule, sources in rules.items():
+        for text in sources:
+            _line(f"{rule}: {text}")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pixelwitness.cli.common import UsableError, ledger_argument, regime_option, regimes_and_rules, rules_option
+
+if TYPE_CHECKING:
+    from pixelwitness.rejudge import Rejudged
 
 MOST = 20
 
@@ -46,7 +51,7 @@ def rejudge(
     _print(done, dry_run, everything)
 
 
-def _print(done: list, dry_run: bool, everything: bool) -> None:  # type: ignore[type-arg]
+def _print(done: Sequence[Rejudged], dry_run: bool, everything: bool) -> None:
     from pixelwitness.report.terminal import safe
 
     for one in done:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import click
 
 from pixelwitness.cli.common import UsableError, ledger_argument
+
+if TYPE_CHECKING:
+    from pixelwitness.report.sessions import Drawn
 
 WIDTH = 80
 SIGNS = {"page": "PAGE", "consent": "CONSENT", "opt_out": "OPT-OUT", "mark": "MARK", "hit": "HIT", "loaded": "loads"}
@@ -38,7 +42,7 @@ def timeline(db: Path, prop: str, client: str | None, everything: bool, as_json:
         _draw(one)
 
 
-def _draw(one) -> None:  # type: ignore[no-untyped-def]
+def _draw(one: Drawn) -> None:
     from pixelwitness.report.sessions import SHORT as WORDS
     from pixelwitness.report.terminal import SHORT, safe
 

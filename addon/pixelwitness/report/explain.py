@@ -74,6 +74,8 @@ class RegimeText(_Model):
     reason: str
     in_force: str
     notes: str
+    arguable: tuple[str, ...]
+    """What of it is open to argument, and how it is taken here."""
     source: tuple[str, ...]
     rules: tuple[RuleText, ...]
 
@@ -146,7 +148,7 @@ def explain(ledger: Ledger, book: Rulebook, asked: str) -> Explanation:
         shown_by=tuple(_exchange(ledger, e) for e in consent.shown_by),
         regimes=tuple(_regime(r, row, violations, book) for r in regimes),
         what_if=tuple(what_if),
-        reproduce=_reproduce(ledger, run, row),
+        reproduce=_reproduce(run, row, withdrawn=consent.withdrawn),
         evidence=tuple(_evidence(ledger, row["exchange_id"])),
         notes=tuple(notes if violation_ids or violations else [*notes, "No violation was established by this hit."]),
     )
@@ -312,6 +314,7 @@ def _regime(regime: Regime, row: Mapping[str, Any], violations: list[dict[str, A
         reason=json.loads(row["reasons"] or "{}").get(regime.id, ""),
         in_force=periods,
         notes=regime.notes.strip(),
+        arguable=regime.arguable,
         source=regime.source,
         rules=tuple(_rule(v, book) for v in violations if v["regime"] == regime.id),
     )
@@ -319,12 +322,10 @@ def _regime(regime: Regime, row: Mapping[str, Any], violations: list[dict[str, A
 
 def _rule(violation: Mapping[str, Any], book: Rulebook) -> RuleText:
     finding = book.findings.get(violation["rule"])
-    regime = book.regimes[violation["regime"]]
-    cases = (*regime.severities.get(violation["rule"], ()), *(finding.severities if finding else ()))
-    why = next((c.why for c in cases if c.severity == violation["severity"]), "")
     return RuleText(
         violation_id=violation["id"], rule=violation["rule"],
-        title=finding.title if finding else violation["rule"], severity=violation["severity"], severity_why=why,
+        title=finding.title if finding else violation["rule"], severity=violation["severity"],
+        severity_why=violation["severity_why"] or "",
         explanation=violation["explanation"], remedy=violation["remedy"].strip(), citation=violation["citation"],
         applicability=violation["applicability"], source=finding.source if finding else (),
         precedent=finding.precedent if finding else (),
@@ -344,12 +345,21 @@ def _evidence(ledger: Ledger, exchange_id: str) -> list[str]:
     ]
 
 
-def _reproduce(ledger: Ledger, run: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, ...]:
+def _reproduce(run: Mapping[str, Any], row: Mapping[str, Any], *, withdrawn: bool) -> tuple[str, ...]:
+    possible = [s for s in STATES if s in json.loads(row["possible_states"] or "[]")]
+    if withdrawn:
+        bring = "Bring consent to granted, and then withdraw it"
+    elif possible == ["unanswered"]:
+        bring = "Answer nothing"
+    elif len(possible) == 1:
+        bring = f"Bring consent to {possible[0]}"
+    else:
+        bring = "Bring consent to a state that is known: which one it was here could not be told"
+    opt_outs = json.loads(row["opt_outs"] or "[]")
     steps = [
         f"Open {row['page_url'] or 'the page'} in a fresh browser profile behind `pixelwitness proxy`.",
-        f"Bring consent to: {row['consent_state']}"
-        + (f"; opt-outs on: {', '.join(json.loads(row['opt_outs'] or '[]'))}" if row["opt_outs"] != "[]" else "")
-        + ". Note each step with `pixelwitness mark`.",
+        bring + (f"; opt-outs on: {', '.join(opt_outs)}" if opt_outs else "") + ". Note each step with "
+        "`pixelwitness mark`.",
         f"Repeat what sends {row['event'] or row['action'] or row['kind']} ({row['method']} to {row['request_url']}).",
     ]
     inputs = [i["name"] for i in json.loads(run["inputs"] or "[]")]
