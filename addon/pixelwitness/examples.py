@@ -186,6 +186,8 @@ def _consent_example(rule: ConsentRule, example: ConsentExample, book: Rulebook)
             return
         if example.opt_out is not None:
             yield from _unlike("opt_out", next((s.opt_out for s in signals if s.opt_out_kind), None), example.opt_out)
+        if example.choice_made is not None:
+            yield from _unlike("choice_made", signals[0].choice_made, example.choice_made)
         state, region = signals[0].state, signals[0].region
         yield from (*_unlike("state", state, example.state), *_unlike("region", region, example.region))
         return

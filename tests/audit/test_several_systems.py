@@ -63,6 +63,24 @@ def test_one_answered_and_one_untouched_system() -> None:
     assert (v.consent_state, v.verdicts["eu"]) == ("unanswered", "violation")
 
 
+TC_NO = "euconsent-v2=CPubvkAPubvkAAHABBENDMCgAAAAAAAAAB5YAAAAAAAA.YAAAAAAAAAAA"
+
+
+def test_a_tc_string_speaks_for_a_system_whose_own_cookie_cannot_be_read() -> None:
+    jar = f"consentUUID=df1f080d-e581-4702-a479-f8c8bc267d12_34; {TC_NO}"
+    v = verdict([page(0, cookie=jar), hit(500), asset(900, cookie=jar)])
+    assert (v.consent_state, v.verdicts["eu"]) == ("denied", "violation")
+
+
+def test_a_tc_string_overrules_no_system_that_can_be_read() -> None:
+    jar = f"{onetrust(YES, at=-60_000)}; {TC_NO}"
+    assert verdict([page(0, cookie=jar), hit(500), asset(900, cookie=jar)]).consent_state == "granted"
+    # Nor does one from before a choice, once the choice may have been made.
+    jar = f"{onetrust(None)}; {TC_NO}"
+    late = verdict([page(0, cookie=jar), hit(30_000)])
+    assert (late.consent_state, late.verdicts["eu"]) == ("unknown", "unverified")
+
+
 # --- one replaced in the middle ----------------------------------------------------------------------------------------
 
 

@@ -291,3 +291,35 @@ def test_services_under_a_name_of_the_sites_own_may_be_the_answer(cookie: str, s
     klaro = cmp_script(50, "https://cdn.kiprotect.com/klaro/v0.7/klaro.js")
     visit = [page(0, cookie="a=1"), klaro, page(5_000, cookie=f"a=1; {cookie}"), klaro, hit(6_000)]
     assert verdict(visit).consent_state == state
+
+
+CALLS = [
+    ("onetrust", "POST", "https://privacyportal-eu.onetrust.com/request/v1/consentreceipts", {"purposes": [{"Id": "a", "TransactionType": "OPT_OUT"}]}, "denied", True),
+    ("onetrust", "POST", "https://privacyportal-uat.onetrust.com/request/v1/consentreceipts", {"purposes": [{"Id": "a", "TransactionType": "CONFIRMED"}]}, None, True),
+    ("cookiebot", "GET", "https://consent.cookiebot.com/logconsent.ashx?action=accept&nocache=1&dnt=false&method=strict&clp=true&cls=true&clm=true&cbid=x&cbt=leveloptin&hasdata=true&usercountry=DE&bulk=&referer=x&rc=false", None, "granted", True),
+    ("cookiebot", "GET", "https://consent.cookiebot.eu/logconsent.ashx?action=decline&clp=false&cls=false&clm=false&usercountry=AT", None, "denied", True),
+    ("sourcepoint", "POST", "https://cdn.privacy-mgmt.com/wrapper/v2/choice/gdpr/13?env=prod", {}, "denied", True),
+    ("sourcepoint", "POST", "https://cmp.shop.example/wrapper/v2/choice/gdpr/11?env=prod", {}, None, True),
+    ("sourcepoint", "POST", "https://cdn.privacy-mgmt.com/wrapper/v2/choice/usnat/13", {}, "denied", True),
+    ("sourcepoint", "GET", "https://cdn.privacy-mgmt.com/wrapper/v2/choice/consent-all?env=prod", None, None, True),
+    ("sourcepoint", "POST", "https://cdn.privacy-mgmt.com/wrapper/v2/choice/gdpr/12", {}, None, None),
+    ("didomi", "POST", "https://api.privacy-center.org/v1/events", {"type": "consent.given"}, None, True),
+    ("usercentrics", "POST", SAVED, {"action": "onDenyAllServices", "consents": []}, "denied", True),
+    ("usercentrics", "POST", SAVED, {"action": "onInitialPageLoad", "consents": []}, None, None),
+    ("osano", "POST", "https://consent.api.osano.com/record", {}, None, None),
+    ("cookieyes", "POST", "https://log.cookieyes.com/api/v1/log", {}, None, None),
+    ("shopify", "POST", "https://www.shop.example/set_tracking_consent.json", {}, None, True),
+    ("fides", "PATCH", "https://privacy.shop.example/api/v1/privacy-preferences", {}, None, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cmp", "method", "url", "sent", "state", "chose"), CALLS)
+def test_a_call_of_a_consent_system_is_a_signal_at_its_moment(
+    cmp: str, method: str, url: str, sent: Any, state: str | None, chose: bool | None
+) -> None:
+    made = answer(2_000, url, "", method=method, sent="" if sent is None else json.dumps(sent))
+    (signal,) = [s for s in observe([made]).signals if s.source == "cmp_call"]
+    assert (signal.cmp, signal.observed_at, signal.state, signal.choice_made) == (cmp, START + 2_000, state, chose)
+    after = verdict([page(0, cookie="a=1"), made, hit(9_000)]).consent_state
+    # One that is also made when a page loads leaves an empty jar what it is: nobody has answered.
+    assert after == (state or "unknown") or (cmp, chose, after) == ("cookieyes", None, "unanswered")
