@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
+import sqlite3
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +119,70 @@ def test_mitmweb_keeps_its_password_and_the_authority_goes_with_the_audit(tmp_pa
     assert ssl.PEM_cert_to_DER_cert(served)
     assert not folder.exists()
     assert not list(tmp_path.glob(".mitmproxy/*.pem"))
+
+
+PIECE = b"A" * (1 << 20)
+PIECES = 160
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Sends a chunked body that is as good as endless, and takes one."""
+
+    protocol_version = "HTTP/1.1"
+    taken = 0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for _ in range(PIECES):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(PIECE), PIECE))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def do_POST(self) -> None:
+        while (size := int(self.rfile.readline(), 16)) > 0:
+            Endless.taken += len(self.rfile.read(size))
+            self.rfile.readline()
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
+def test_bodies_that_do_not_end_pass_through_and_fill_no_memory(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port, shop = free_port(), f"http://127.0.0.1:{server.server_address[1]}"
+    code = "import sys; from pixelwitness.cli import main; sys.argv[0] = 'pixelwitness'; main()"
+    command = [sys.executable, "-c", code, "proxy", "--port", port, "--db", tmp_path / "a.db", "--", "--set", f"confdir={tmp_path}"]  # fmt: skip
+    proxy = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_for(port)
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        link.request("GET", f"{shop}/endless.json")
+        answer, got = link.getresponse(), 0
+        while piece := answer.read(1 << 20):
+            got += len(piece)
+        assert got == PIECES * len(PIECE)
+
+        def pieces() -> Iterator[bytes]:
+            yield b'{"event":"'
+            yield from (PIECE for _ in range(PIECES))
+
+        link.request("POST", f"{shop}/api/v2/pixel", body=pieces(), encode_chunked=True,
+                     headers={"Transfer-Encoding": "chunked", "Referer": f"{shop}/"})  # fmt: skip
+        assert link.getresponse().status == 204
+        assert Endless.taken == PIECES * len(PIECE) + 10
+        peak = int(Path(f"/proc/{proxy.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+    finally:
+        proxy.terminate()
+        said, _ = proxy.communicate(timeout=60)
+        server.shutdown()
+    assert "is complete" in said, said
+    assert peak < 300, peak
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert {row[0] for row in db.execute("select kind from blind_spots")} == {"first_party_unseen"}

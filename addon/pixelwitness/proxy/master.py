@@ -13,6 +13,7 @@ from pixelwitness.proxy.addon import PixelWitness
 from pixelwitness.proxy.authority import Authority, fresh_authority
 from pixelwitness.proxy.onscreen import farewell, greeting
 
+LARGEST = "64m"
 PARSERS = {"dump": cmdline.mitmdump, "web": cmdline.mitmweb, "console": cmdline.mitmproxy}
 
 
@@ -43,7 +44,8 @@ def run(ui: str, settings: dict[str, Any], more: Sequence[str], *, fresh_ca: boo
 
 def _run(ui: str, settings: dict[str, Any], more: Sequence[str], authority: Authority | None) -> int:
     print(greeting(settings, more, authority), file=sys.stderr)
-    master = _with_addon(_master(ui), settings)
+    # What is larger passes through unread, and so does a body that never ends: no stranger's body fills the memory.
+    master = _with_addon(_master(ui), {"stream_large_bodies": LARGEST, **settings})
     try:
         main.run(master, PARSERS[ui], list(more), None)
     except SystemExit as error:
