@@ -39,15 +39,15 @@ BUSY = "; ".join(
 """Cookies of a busy shop, beside those of consent."""
 
 
-def entries(count: int, one_in: int = 5) -> Iterator[dict[str, Any]]:
-    """HAR entries in the order of time; every `one_in`th goes to TikTok (0: none, 1: all)."""
+def entries(count: int, one_in: int = 5, start: int = 0) -> Iterator[dict[str, Any]]:
+    """HAR entries in the order of time, from number `start` on; every `one_in`th goes to TikTok (0: none, 1: all)."""
     demo = json.loads(DEMO.read_bytes())["log"]["entries"]
     pixels = [e for e in demo if ".tiktok.com/" in e["request"]["url"]]
     pages = [e for e in demo if e["request"]["url"].startswith(f"https://{SITE}/") and not _name(e).endswith(".js")]
     consent = pages[-1]  # carries the answer that was given
-    start = datetime.fromisoformat(demo[0]["startedDateTime"])
-    for n in range(count):
-        at = start + n * STEP
+    began = datetime.fromisoformat(demo[0]["startedDateTime"])
+    for n in range(start, start + count):
+        at = began + n * STEP
         if one_in and n % one_in == one_in - 1:
             yield _pixel(pixels[n // one_in % len(pixels)], n, at)
         elif n % PAGE_EVERY == 0:
@@ -56,12 +56,12 @@ def entries(count: int, one_in: int = 5) -> Iterator[dict[str, Any]]:
             yield _asset(consent, n, at)
 
 
-def write_har(path: Path, count: int, one_in: int = 5) -> None:
+def write_har(path: Path, count: int, one_in: int = 5, start: int = 0) -> None:
     """A HAR as browsers export it."""
     with path.open("w", encoding="utf-8") as out:
         creator = json.dumps({"name": "pixelwitness benchmarks", "version": "1"})
         out.write(f'{{"log": {{"version": "1.2", "creator": {creator}, "pages": [], "entries": [')
-        for n, entry in enumerate(entries(count, one_in)):
+        for n, entry in enumerate(entries(count, one_in, start)):
             out.write((",\n" if n else "\n") + json.dumps(entry))
         out.write("\n]}}\n")
 

@@ -8,11 +8,11 @@ without its response and then, if that ever comes, with it.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +25,8 @@ BodyState = Literal["complete", "cut", "not_captured", "undecodable", "too_large
 `undecodable` (its Content-Encoding could not be undone: `body` holds the raw bytes), `too_large` (skipped)."""
 
 _PIECE = 1 << 20
+_OF_REQUEST = ("parts", "host", "path", "fields", "id")
+"""What an exchange remembers of itself that its response does not change."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -133,14 +135,22 @@ class Exchange:
         Of the body only ASCII counts: a HAR holds text, and a recorder's guess at the encoding must not change the
         id. Neither the client's name nor the time of the run is in it.
         """
-        before, after = json.dumps([self.started_at, self.method, self.url, "", self.ordinal]).rsplit('""', 1)
-        digest = hashlib.sha256(f'{before}"'.encode())
+        # The JSON list of start, method, URL, body and ordinal, piece by piece.
+        digest = hashlib.sha256(f'[{self.started_at}, {_quoted(self.method)}, {_quoted(self.url)}, "'.encode())
         body = self.body or b""
         for start in range(0, len(body), _PIECE):  # in pieces: of 64 MB no copy is made
             ascii_only = body[start : start + _PIECE].translate(None, BEYOND_ASCII).decode("ascii")
-            digest.update(json.dumps(ascii_only)[1:-1].encode())
-        digest.update(f'"{after}'.encode())
+            digest.update(_quoted(ascii_only)[1:-1].encode())
+        digest.update(f'", {self.ordinal}]'.encode())
         return digest.hexdigest()[:32]
+
+    def without_response(self) -> Exchange:
+        """The request alone; what was found out about it is kept."""
+        if self.response is None:
+            return self
+        alone = replace(self, response=None)
+        alone.__dict__.update({name: self.__dict__[name] for name in _OF_REQUEST if name in self.__dict__})
+        return alone
 
 
 @lru_cache(1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from pixelwitness import mask
 from pixelwitness.classify import classify
-from pixelwitness.exchange import Exchange
+from pixelwitness.exchange import Exchange, Response
 from pixelwitness.identity.people import NOBODY
 from pixelwitness.ingest import observe_response, reads_response
 from pixelwitness.ledger.chain import packed, unpacked
@@ -140,3 +141,17 @@ def test_a_configuration_on_any_host_is_read() -> None:
     assert reads_response("https://analytics.tiktok.com/i18n/pixel/events.js?sdkid=A", "", BOOK)
     assert not reads_response("https://shop.example/assets/app.js", "var a=1;", BOOK)
     assert reads_response("https://shop.example/assets/app.js", 'window["TiktokAnalyticsObject"]', BOOK)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(), st.text(max_size=9), st.text(max_size=30), st.binary(max_size=60), st.integers(0, 9))
+def test_an_id_is_the_digest_of_the_json_of_what_it_names(
+    at: int, method: str, url: str, body: bytes, ordinal: int
+) -> None:  # fmt: skip
+    said = json.dumps([at, method, url, bytes(b for b in body if b < 128).decode(), ordinal])
+    exchange = Exchange("c", at, method, url, body=body, ordinal=ordinal)
+    assert exchange.id == hashlib.sha256(said.encode()).hexdigest()[:32]
+    answered = replace(exchange, response=Response(at, 200))
+    assert answered.id == exchange.id
+    assert answered.without_response() == exchange
+    assert answered.without_response().id == exchange.id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -44,7 +43,7 @@ def hits(exchange: Exchange, classified: Classified, book: Rulebook, people: Peo
     """
     if classified.endpoint is None or classified.pixel is None:
         return (), ()
-    request = exchange if exchange.response is None else replace(exchange, response=None)
+    request = exchange.without_response()
     size = len(exchange.body or b"")
     if size > MAX_JSON:
         return _hits(request, classified, book, people)
