@@ -39,8 +39,8 @@ from pixelwitness.rulebook.load import read_yaml
 from pixelwitness.sources import CaptureError
 from pixelwitness.sources.content import DECODERS as UNPACKERS
 from pixelwitness.sources.content import decode
+from pixelwitness.sources.flows import read_flows
 from pixelwitness.sources.har import read_har
-from pixelwitness.sources.mitm import read_flows
 from pixelwitness.sources.pasted import PastedError, exchange_of, read_pasted
 from pixelwitness.statements import read_statements
 from support import BOOK, SHOP

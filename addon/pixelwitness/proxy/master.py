@@ -13,7 +13,7 @@ from pixelwitness.proxy.addon import PixelWitness
 from pixelwitness.proxy.authority import Authority, fresh_authority
 from pixelwitness.proxy.onscreen import farewell, greeting
 
-LARGEST = "64m"
+LARGEST = "40m"
 PARSERS = {"dump": cmdline.mitmdump, "web": cmdline.mitmweb, "console": cmdline.mitmproxy}
 
 

@@ -86,7 +86,7 @@ def _flows(stream: BinaryIO) -> Iterator[bytes]:
                 return
             continue
         if found is None:
-            yield held[at:] + stream.read()
+            yield held[at:] + stream.read(BUFFER)  # no flow: what follows could be gigabytes, and is not looked at
             return
         yield held[at : at + size]
         at += size
