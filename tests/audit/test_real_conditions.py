@@ -94,6 +94,37 @@ def test_a_click_that_was_seen_counts_on_every_host() -> None:
     assert verdict(visit, [mark(25_000, "clicked accept")]).verdicts["eu"] == "compliant"
 
 
+def central(at: int, cookie: str) -> Exchange:
+    """A page of another domain in a frame of the shop, with a consent system's cookie of that domain."""
+    return replace(
+        frame(at, "https://consent.owner.example/banner", SHOP),
+        headers=(("Sec-Fetch-Dest", "iframe"), ("Sec-Fetch-Site", "cross-site"), ("Referer", SHOP), ("Cookie", cookie)),
+    )
+
+
+def test_a_banner_of_the_owners_other_domain_is_a_mechanism_that_cannot_be_read() -> None:
+    visit = [page(0), central(100, onetrust(True, at=-5000)), hit(1000)]
+    v = verdict(visit)
+    assert (v.verdicts, v.unknown_because) == ({"eu": "unverified", "us-ca": "unverified"}, ("foreign_consent",))
+    assert verdict([page(0), hit(1000)]).verdicts["eu"] == "violation"
+    assert verdict([*visit, hit(20_000)], [mark(10_000, "clicked reject")]).consent_state == "denied"
+
+
+def test_a_link_to_another_site_that_has_a_banner_is_none_on_this_one() -> None:
+    other = page(500, "https://other.example/", cookie=onetrust(True, at=-5000), headers=[("Referer", SHOP)])
+    assert [v.consent_state for v in judged([page(0), hit(300), other]).verdicts] == ["unanswered"]
+
+
+def test_what_another_domain_keeps_changes_nothing_where_the_site_speaks_for_itself() -> None:
+    visit = [
+        page(0, cookie=onetrust(False, at=-5000)),
+        cmp_script(50),
+        central(100, onetrust(True, at=-5000)),
+        hit(1000),
+    ]
+    assert verdict(visit).consent_state == "denied"
+
+
 # --- acts and states ---------------------------------------------------------------------------------------------------
 
 

@@ -45,6 +45,7 @@ def _of(session: Session, agent: str, clock_of: ClockOf) -> Session:
         clock=clock_of([h for h, _ in hits], signals),
         hits=hits,
         signals=signals,
+        embedded=[s for s in session.embedded if s.agent in (agent, None)],
         page_views=[v for v in session.page_views if v.agent == agent or (v.agent is None and agent == first)],
         first_party=[f for f in session.first_party if f.agent in (agent, None)],
         blocked=[b for b in session.blocked if b.agent == agent or (b.agent is None and agent == first)],

@@ -21,6 +21,9 @@ class Session:
     """Which of several browsers behind one client (`audit.devices`); empty where there is one."""
     hits: list[tuple[Hit, Place]] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
+    embedded: list[Signal] = field(default_factory=list)
+    """What consent systems keep on other domains that the pages embed: they speak of those, and show that one may be
+    asked there on this property's behalf."""
     marks: list[Signal] = field(default_factory=list)
     page_views: list[PageView] = field(default_factory=list)
     first_party: list[FirstParty] = field(default_factory=list)

@@ -42,6 +42,8 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
         for client in ready.pages
     }  # fmt: skip
 
+    documents = {v.id for v in ready.views}
+
     def session(client: str, prop: str) -> Session:
         return placed.sessions.setdefault((client, prop, ""), Session(client, prop, clocks.get(client, ClientClock())))
 
@@ -65,6 +67,10 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
         placed.signal_properties[signal.id] = prop
         if prop is not None:
             session(signal.client, prop).signals.append(signal)
+        embedding = placed.sessions.get((signal.client, property_of(signal.page) or "", ""))
+        kept = signal.cmp is not None and signal.source in ("cookie", "set_cookie")
+        if embedding is not None and embedding.property != prop and kept and signal.exchange_id not in documents:
+            embedding.embedded.append(signal)
     for spot in blocked_sends(rows, rules):
         prop = spot.property or property_of(spot.page)
         if spot.client is not None and prop is not None:

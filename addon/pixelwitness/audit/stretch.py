@@ -79,17 +79,20 @@ def stretch_between(session: Session, book: Rulebook, start: int, end: int | Non
     if any(set(s.levels) - {"tcf"} for s in stretch.systems):
         stretch.systems += unread_beside(signals, {s.id for s in stretch.systems}, book)
     speaking = [s for s in stretch.systems if any(e.signal for es in s.levels.values() for e in es)]
+    foreign = not named and any(within(s.observed_at) for s in session.embedded)
     if not named - tcf:
         if generic:
             stretch.systems.append(home_made(generic, marks, session.clock, rules))
-        elif not tcf and (mechanism := no_mechanism(session, requests, sightings, marks, start, rules)):
+        elif not tcf and not foreign and (mechanism := no_mechanism(session, requests, sightings, marks, start, rules)):
             stretch.systems.append(mechanism)
         elif marks_system := by_marks(marks, session.clock, rules):
             stretch.systems.append(marks_system)
     stretch.reasons = why_silent(session, signals, requests, sightings, bool(named), book)
+    if foreign:
+        stretch.reasons = ("foreign_consent", *(r for r in stretch.reasons if r != "visitor_not_fresh"))
     unreadable = {r.id for r in book.consent if r.store in HIDDEN_STORES}
     stretch.hidden = next((s.cmp for s in signals if s.cmp in unreadable and s.source in LOADING), None)
-    stretch.store = bool(named or generic or speaking) or any(
+    stretch.store = bool(named or generic or speaking or foreign) or any(
         r in stretch.reasons for r in ("cookies_not_captured", "no_first_party_traffic", "app_consent_unknown")
     )
     return stretch
