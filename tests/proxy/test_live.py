@@ -20,6 +20,7 @@ from mitmproxy.proxy.events import DataReceived
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.test import taddons, tflow, tutils
 
+from flows import answered, document, flow, pixel
 from pixelwitness.consent.probe import PATH
 from pixelwitness.ledger.store import open_ledger
 from pixelwitness.proxy.addon import PixelWitness
@@ -28,32 +29,6 @@ from pixelwitness.proxy.contentview import VIEW
 from pixelwitness.proxy.marking import Flows
 from support import SHOP, body
 from test_cli import run
-
-
-def flow(
-    url: str, *, method: str = "GET", content: bytes = b"", kind: str = "text/html", **headers: str
-) -> http.HTTPFlow:
-    request = http.Request.make(method, url, content, {k.replace("_", "-"): v for k, v in headers.items()})
-    request.timestamp_start = time.time()
-    made = tflow.tflow(req=request)
-    made.response = None
-    return made
-
-
-def document(url: str = SHOP, **headers: str) -> http.HTTPFlow:
-    return flow(url, sec_fetch_dest="document", sec_fetch_mode="navigate", sec_fetch_site="none", **headers)
-
-
-def pixel(event: str = "AddToCart", **more: Any) -> http.HTTPFlow:
-    user = {"email": "a" * 64}
-    content = json.dumps(body(event, user=user, **more)).encode()
-    return flow("https://analytics.tiktok.com/api/v2/pixel", method="POST", content=content, referer=SHOP)
-
-
-def answered(one: http.HTTPFlow, html: bytes = b"<head><title>a</title>", **headers: str) -> http.HTTPFlow:
-    one.response = one.response or http.Response.make(200, html, {"Content-Type": "text/html", **headers})
-    one.response.timestamp_start = one.response.timestamp_end = time.time()
-    return one
 
 
 def live(tmp_path: Path, act: Callable[[PixelWitness, Any], Awaitable[None]], **options: Any) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from pixelwitness.rulebook import Rulebook
 
 UNSEEN = frozenset({"tls_refused", "quic_seen", "passed_through"})
 NAMELESS = "an unknown host"
-LOST = frozenset({"capture_damaged", "addon_fault", "out_of_scope_send"})
+LOST = frozenset({"capture_damaged", "addon_fault", "not_recorded", "out_of_scope_send"})
 
 
 def doubts_of(
@@ -70,6 +70,7 @@ LOST_WORDS = {
     "capture_damaged": "the capture ends in the middle",
     "odd_entry": "an entry of the capture could not be read",
     "addon_fault": "the program failed on an exchange",
+    "not_recorded": "requests passed that were not recorded",
     "out_of_scope_send": "a send to TikTok named no page, and what is out of scope was not kept",
 }
 

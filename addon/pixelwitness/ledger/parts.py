@@ -89,6 +89,8 @@ class Record:
     """For records without an exchange: what makes them the same when seen again."""
     counts: dict[str, int] | None = None
     capture: str = ""
+    ours: bool = False
+    """Nothing in it comes from the traffic, so that it is stored as it is even where masking fails."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
         keep = how.claims(_cookie_names(exchange))
         known = of_exchange(exchange, keep, how.people)
     original = json.loads(record.observed.model_dump_json(exclude_defaults=True))
-    said = _observed(original, "", known, lambda c: client_as(c, how, leaf))
+    said = original if record.ours else _observed(original, "", known, lambda c: client_as(c, how, leaf))
     yield _document("observed", original, said, leaf)
     if record.counts is not None:
         yield fact("counts", record.counts, leaf)

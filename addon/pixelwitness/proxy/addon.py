@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from mitmproxy import contentviews, ctx, exceptions, hooks, http, tcp, tls, udp
 from mitmproxy.addonmanager import Loader
@@ -23,10 +24,13 @@ from pixelwitness.proxy import desk, gpc, guide, pages, probe, refusals, setting
 from pixelwitness.proxy.commands import Commands, mark_of
 from pixelwitness.proxy.contentview import VIEW
 from pixelwitness.proxy.csp import open_headers, source_of
+from pixelwitness.proxy.faults import Lost, fault
 from pixelwitness.proxy.marking import Flows, Told, mark
-from pixelwitness.proxy.recorder import News, Recorder
+from pixelwitness.proxy.news import News
+from pixelwitness.proxy.recorder import Recorder
 from pixelwitness.proxy.settings import PREFIX, Settings
-from pixelwitness.proxy.words import line
+from pixelwitness.proxy.words import backlog_words, line
+from pixelwitness.report.terminal import safe
 from pixelwitness.run import OWN_HOST, now
 from pixelwitness.sources.mitm import client_of, exchange_from_flow
 
@@ -34,6 +38,11 @@ logger = logging.getLogger(__name__)
 MOST_FAULTS = 20
 MOST_LINES = 30
 MOST_SEEN = 10_000
+HOLD_SECONDS = 5.0
+"""For how long a request waits at most for room in the recorder's queue."""
+HOLD_STEP = 0.05
+
+type Stage = Literal["request", "response"]
 
 
 class PixelWitness:
@@ -46,6 +55,9 @@ class PixelWitness:
         self.recorder: Recorder | None = None
         self.judgement: Judgement | None = None
         self.faults = 0
+        self.failed = False
+        """Whether the last run could not be closed."""
+        self._said_passed = False
         self.addons = [Commands(self, logger.info)]
         self._flows = Flows()
         self._told: dict[str, dict[str, Told]] = {}
@@ -84,7 +96,7 @@ class PixelWitness:
         """Opens the ledger. A ledger that cannot be opened stops the proxy: silence would look like an audit."""
         settings.refuse_unknown(ctx.options)
         wanted = settings.read(ctx.options)
-        VIEW.lens = wanted.lens
+        VIEW.lens, VIEW.on_fault = wanted.lens, self._shown_badly
         self._loop = asyncio.get_running_loop()
         kept, PixelWitness._kept = PixelWitness._kept, None
         if kept is not None and kept.settings.db == wanted.db and kept.adopt(self._hear, self._told_fault):
@@ -128,7 +140,23 @@ class PixelWitness:
             return
         recorder.close()
         self._listen(recorder)
-        logger.info("pixelwitness: run %s is complete; chain head %s", recorder.run_id, recorder.head)
+        self._say_end(recorder)
+
+    def _say_end(self, recorder: Recorder) -> None:
+        db = recorder.settings.db
+        counts = recorder.backlog.counts
+        if counts.passed or counts.held or counts.bodies_left_out:
+            logger.warning("pixelwitness: the disk did not keep up: %s", backlog_words(counts))
+        if recorder.head and not recorder.failure and not recorder.unwritten:
+            logger.info("pixelwitness: run %s is complete; chain head %s", recorder.run_id, recorder.head)
+            return
+        self.failed = True
+        lost = f", and {recorder.unwritten} observations are missing" if recorder.unwritten else ""
+        head = f" Chain head {recorder.head}." if recorder.head else ""
+        logger.error(
+            "pixelwitness: run %s is NOT complete%s: %s. What was recorded before is kept; when that is mended, "
+            "`pixelwitness rejudge %s` judges it.%s", recorder.run_id, lost, recorder.failure.rstrip("."), db, head,
+        )  # fmt: skip
 
     def _is_reloading(self) -> bool:
         if ctx.master.should_exit.is_set():
@@ -140,34 +168,78 @@ class PixelWitness:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Before anything is sent on: a request whose body is streamed has left by the time of `request`."""
-        self._guarded(lambda r: r.settings.gpc.covers(*self._names(flow, r)) and gpc.add_header(flow))
+        recorder = self.recorder
+        if recorder is None or not recorder.settings.gpc.clients:
+            return
+        headers, metadata = flow.request.headers.copy(), dict(flow.metadata)
+        if not self._guarded("GPC", lambda r: r.settings.gpc.covers(*self._names(flow, r)) and gpc.add_header(flow)):
+            flow.request.headers, flow.metadata = headers, metadata
 
-    def request(self, flow: http.HTTPFlow) -> None:
-        """Judging starts here: the beacon of a closing tab never gets a response."""
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Judging starts here: the beacon of a closing tab never gets a response.
+
+        What it returns is to be awaited: the exchange waits for room, and nobody else does.
+        """
         if flow.request.method == "CONNECT" or flow.response is not None:
-            return
-        self._guarded(lambda r: self._take_request(flow, r))
-
-    def _take_request(self, flow: http.HTTPFlow, recorder: Recorder) -> None:
+            return None
         if desk.is_ours(flow.request):
-            flow.response = self._at_the_desk(flow, recorder)
-            return
-        exchange = self._exchange(flow, recorder, with_response=False)
-        if probe.is_report(flow.request):
-            flow.response = probe.answer()
-            if not recorder.settings.probe.covers(*self._names(flow, recorder)):
-                return  # from a page that was kept in the browser's cache since the probe was on
-        self._flows.remember(exchange.id, flow)
-        recorder.put("request", exchange)
+            self._guarded("the guided page", lambda r: self._at_the_desk(flow, r))
+            flow.response = flow.response or desk.fault()
+            return None
+        report = probe.is_report(flow.request)
+        if report:
+            flow.response = probe.answer()  # first of all: whatever fails after this, nothing of it reaches the site
+        return self._take("request", flow, lambda r: not report or r.settings.probe.covers(*self._names(flow, r)))
 
-    def response(self, flow: http.HTTPFlow) -> None:
+    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """What the response adds; it is recorded as it came, before anything is put into it."""
         refused = flow.response is not None and flow.response.status_code == 407
         if flow.request.method == "CONNECT" or refused or desk.is_ours(flow.request):
-            return
+            return None
+        waits = None
         if not probe.is_report(flow.request):
-            self._guarded(lambda r: r.put("response", self._exchange(flow, r, with_response=True)))
-        self._guarded(lambda r: self._change_page(flow, r))
+            waits = self._take("response", flow, lambda r: True)
+        recorder, response = self.recorder, flow.response
+        if (
+            recorder is None
+            or response is None
+            or not (recorder.settings.gpc.clients or recorder.settings.probe.clients)
+        ):
+            return waits
+        headers, content = response.headers.copy(), response.raw_content
+        if not self._guarded("GPC or the probe", lambda r: self._change_page(flow, r)):
+            response.headers, response.raw_content = headers, content
+        return waits
+
+    def _take(
+        self, stage: Stage, flow: http.HTTPFlow, wanted: Callable[[Recorder], bool]
+    ) -> Awaitable[None] | None:  # fmt: skip
+        waiting: list[Awaitable[None]] = []
+
+        def take(recorder: Recorder) -> None:
+            if not wanted(recorder):
+                return  # a report from a page that was kept in the browser's cache since the probe was on
+            exchange = self._exchange(flow, recorder, with_response=stage == "response")
+            if stage == "request":
+                self._flows.remember(exchange.id, flow)
+            if not recorder.put(stage, exchange):
+                waiting.append(self._wait(recorder, stage, exchange))
+
+        self._guarded(f"taking a {stage}", take, "addon_fault")
+        return waiting[0] if waiting else None
+
+    async def _wait(self, recorder: Recorder, stage: Stage, exchange: Exchange) -> None:
+        """Waits for room while the disk moves; where it does not, or for too long, the exchange passes, counted."""
+        start = time.monotonic()
+        while recorder.alive and not recorder.backlog.stalled and time.monotonic() - start < HOLD_SECONDS:
+            await asyncio.sleep(HOLD_STEP)
+            if recorder.put(stage, exchange):
+                recorder.backlog.held(time.monotonic() - start)
+                return
+        recorder.backlog.passed(exchange.client, exchange.host)
+        if not self._said_passed:
+            self._said_passed = True
+            logger.error("pixelwitness: the disk does not keep up: requests pass that are NOT recorded, only counted")
 
     def _change_page(self, flow: http.HTTPFlow, recorder: Recorder) -> None:
         response, names = flow.response, self._names(flow, recorder)
@@ -203,19 +275,19 @@ class PixelWitness:
         client = client_of(flow)
         return recorder.settings.names.name(client), client
 
-    def _at_the_desk(self, flow: http.HTTPFlow, recorder: Recorder) -> http.Response:
+    def _at_the_desk(self, flow: http.HTTPFlow, recorder: Recorder) -> None:
         client = self._names(flow, recorder)[0]
 
         def page() -> str:
             return guide.page(self.judgement, recorder.settings, recorder.run_id, list(self._latest), client)
 
-        return desk.answer(flow.request, page, lambda text, prop: mark_of(recorder, text, prop, client))
+        flow.response = desk.answer(flow.request, page, lambda text, prop: mark_of(recorder, text, prop, client))
 
     # --- what cannot be read ----------------------------------------------------------------------------------------
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """A client that refuses interception: what is still known of it."""
-        self._guarded(lambda r: r.note(refusals.refused(data, r.settings.names)))
+        self._guarded("refused TLS", lambda r: r.note(refusals.refused(data, r.settings.names)), "addon_fault")
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """The first bytes of a connection: QUIC goes past an audit, whether it is blocked or not."""
@@ -225,7 +297,10 @@ class PixelWitness:
         address = data.context.server.address
         if address and address[1] == 443 and data.data_client()[:1] >= b"\xc0":
             self._quic.append(client.id)
-            self._guarded(lambda r: r.note(refusals.quic(data.context, r.settings.names, http3=ctx.options.http3)))
+            self._guarded(
+                "QUIC", lambda r: r.note(refusals.quic(data.context, r.settings.names, http3=ctx.options.http3)),
+                "addon_fault",
+            )  # fmt: skip
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         """A connection that was passed through or spoke no HTTP."""
@@ -241,7 +316,7 @@ class PixelWitness:
             if spot is not None:
                 recorder.note(spot)
 
-        self._guarded(note)
+        self._guarded("a connection that passed through", note, "addon_fault")
 
     # --- what was judged --------------------------------------------------------------------------------------------
 
@@ -267,10 +342,7 @@ class PixelWitness:
                 news = self._news.get_nowait()
             except Empty:
                 return
-            try:
-                self._tell(news, recorder.settings)
-            except Exception as error:
-                self._told_fault(f"{type(error).__name__}: {error}")
+            self._guarded("marks on flows", lambda r, n=news: self._tell(n, r.settings), of=recorder)  # type: ignore[misc]
 
     def _tell(self, news: News, current: Settings) -> None:
         self.judgement = news.judgement
@@ -304,17 +376,32 @@ class PixelWitness:
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
-    def _guarded(self, action: Callable[[Recorder], object]) -> None:
-        if self.recorder is None:
-            return
+    def _guarded(
+        self, stage: str, action: Callable[[Recorder], object], kind: Lost = "program_fault", *,
+        of: Recorder | None = None,
+    ) -> bool:  # fmt: skip
+        """False where the action failed: the exchange passes, and that we failed on it is on the record."""
+        recorder = of or self.recorder
+        if recorder is None:
+            return True
         try:
-            action(self.recorder)
+            action(recorder)
         except Exception as error:
-            # The exchange passes; that we failed on it is on the record.
-            self._told_fault(f"{type(error).__name__}: {error}")
-            self.recorder.note(BlindSpot(client=None, kind="addon_fault", detail=type(error).__name__, at=now()))
+            self._fault(recorder, stage, error, kind)
+            return False
+        return True
+
+    def _fault(self, recorder: Recorder, stage: str, error: Exception, kind: Lost = "program_fault") -> None:
+        spot = fault(stage, error, kind)
+        self._told_fault(f"{spot.detail}: {error}")
+        recorder.note(spot)
+
+    def _shown_badly(self, error: Exception) -> None:
+        """The content view failed on a flow."""
+        if self.recorder is not None:
+            self._fault(self.recorder, "the content view", error)
 
     def _told_fault(self, what: str) -> None:
         self.faults += 1
         if self.faults <= MOST_FAULTS:
-            logger.warning("pixelwitness: fault: %s", what)
+            logger.warning("pixelwitness: fault: %s", safe(what, 600))

@@ -16,7 +16,7 @@ from pixelwitness.proxy import guide
 from pixelwitness.proxy.contentview import hits_of
 from pixelwitness.proxy.marking import META
 from pixelwitness.proxy.recorder import Recorder
-from pixelwitness.proxy.words import explain
+from pixelwitness.proxy.words import backlog_words, explain
 from pixelwitness.report.html import render_html
 from pixelwitness.report.summary import summarise
 from pixelwitness.report.terminal import render, safe
@@ -46,10 +46,12 @@ class Commands:
     def summary(self) -> Sequence[str]:
         """The state of the open session: verdicts, violations by rule, blind spots."""
         recorder, judgement = self._recorder(), self._session.judgement
+        queue = f"queue: {backlog_words(recorder.backlog.counts)}"
         if judgement is None:
-            return [f"run {recorder.run_id}: nothing was judged yet"]
+            return [f"run {recorder.run_id}: nothing was judged yet", queue]
         said = [
             f"run {recorder.run_id}, ledger {safe(recorder.settings.db)}",
+            queue,
             f"{len(judgement.verdicts)} requests to the pixel",
         ]
         for regime in recorder.settings.regimes:

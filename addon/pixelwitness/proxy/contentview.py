@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from mitmproxy import contentviews, http
@@ -28,18 +29,29 @@ class PixelView(contentviews.Contentview):
 
     def __init__(self) -> None:
         self.lens: Lens | None = None
+        self.on_fault: Callable[[Exception], object] = lambda error: None
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
         """The explanation and the decoded payload. Raises ValueError for what is no request to a pixel vendor."""
         flow = metadata.flow
         if not isinstance(flow, http.HTTPFlow):
             raise ValueError("not an HTTP request")
+        try:
+            text = self._text(flow)
+        except Exception as error:
+            self.on_fault(error)
+            sent = data.decode("utf-8", "backslashreplace")
+            return f"pixelwitness could not explain this request: a fault ({type(error).__name__}). As sent:\n\n{sent}"
+        if not text:
+            raise ValueError("no request to a pixel vendor")
+        return text
+
+    def _text(self, flow: http.HTTPFlow) -> str:
         lens = self.lens or _shipped()
         hits = hits_of(flow, lens)
-        if not hits:
-            raise ValueError("no request to a pixel vendor")
         meta = flow.metadata.get(META)
-        return "\n".join(explain(hits, meta if isinstance(meta, dict) else None, lens.book)) + "\n"
+        said = explain(hits, meta if isinstance(meta, dict) else None, lens.book) if hits else []
+        return "\n".join(said) + "\n" if said else ""
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
         """First choice for requests to the vendor, and for first-party copies of its messages."""

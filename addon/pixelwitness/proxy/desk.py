@@ -43,3 +43,9 @@ def answer(request: http.Request, page: Callable[[], str], mark: Callable[[str, 
             mark(text, prop[:253])
         return http.Response.make(303, b"", {**HEADERS, "Location": "/"})
     return http.Response.make(404, b"", {"Content-Type": "text/plain"})
+
+
+def fault() -> http.Response:
+    """The answer where the page could not be made: the request is not sent on in any case."""
+    text = b"pixelwitness could not make this page; the log says why. What passes the proxy is recorded all the same."
+    return http.Response.make(500, text, {"Content-Type": "text/plain", "Cache-Control": "no-store"})

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
+from dataclasses import replace
 
-from pixelwitness.audit.model import Judgement, Violation
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.errors import LedgerBusyError
-from pixelwitness.ledger.store import Ledger, Record, RunInfo, open_ledger
-from pixelwitness.observations import BlindSpot, Hit, Signal
-from pixelwitness.proxy.marking import Told
+from pixelwitness.ledger.store import Ledger, LedgerError, Record, RunInfo, open_ledger
+from pixelwitness.observations import BlindSpot, Signal
+from pixelwitness.proxy.backlog import Backlog
+from pixelwitness.proxy.faults import Lost, fault
+from pixelwitness.proxy.news import Known, News
 from pixelwitness.proxy.settings import Settings
 from pixelwitness.run import (
     Tally,
@@ -31,23 +30,19 @@ from pixelwitness.run import (
 
 BATCH = 200
 WAIT = 0.25
-MAX_QUEUED_BYTES = 256 * 1024 * 1024
 JUDGE_EVERY = 1.0
-MOST_HITS = 50_000
+TELL_EVERY = 1.0
+COUNT_EVERY = 10.0
+"""Seconds after which the counts of requests go on the record."""
+RETRY = 1.0
+LAST_TRIES = 30.0
+"""Seconds for which a run that ends goes on trying to write to a ledger that it cannot write to."""
 ORPHAN_SECONDS = 10.0
 
 type Task = Callable[[Ledger, str], object]
 """Something to do with the ledger and the run's id, in the writer thread."""
-type Item = tuple[str, Exchange] | BlindSpot | Signal | Settings | Task
-
-
-@dataclass(frozen=True)
-class News:
-    """What one judgement says that the one before did not, and the judgement."""
-
-    judgement: Judgement
-    told: tuple[Told, ...]
-    final: bool = False
+type Small = BlindSpot | Signal | Settings | Task
+type Item = tuple[str, Exchange] | Small
 
 
 class Recorder:
@@ -57,60 +52,64 @@ class Recorder:
     """
 
     def __init__(
-        self, settings: Settings, *, on_news: Callable[[News], object], on_fault: Callable[[str], object]
-    ) -> None:
+        self, settings: Settings, *, on_news: Callable[[News], object], on_fault: Callable[[str], object],
+        backlog: Backlog[Small] | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings
         """As of the last change that was asked for; the writer thread follows in the order of its queue."""
         self.on_news, self.on_fault = on_news, on_fault
-        self._current = settings
-        self._queue: SimpleQueue[Item | None] = SimpleQueue()
-        self._queued_bytes = 0
-        self._dropped = 0
-        self._opened = threading.Event()
-        self._failure: BaseException | None = None
-        self._orphaned: float | None = None
+        self.backlog: Backlog[Small] = backlog or Backlog()
         self.run_id = ""
         self.head = ""
-        self._tally = Tally()
-        self._hits: OrderedDict[str, Hit] = OrderedDict()
-        self._known: dict[str, tuple[object, ...]] = {}
-        self._words: dict[str, str] = {}
+        """The chain's head once the run is closed; empty where it could not be."""
+        self.failure = ""
+        """What went wrong last."""
+        self._current = settings
+        self._opened = threading.Event()
+        self._cannot_open: BaseException | None = None
+        self._orphaned: float | None = None
+        self._closing: float | None = None
+        self.unwritten = 0
+        """Observations that could not be stored."""
+        self._untold = 0
+        self._hopeless = False
+        self._said: set[tuple[str, str]] = set()
+        self._number = 0
+        self._tally, self._counted, self._told = Tally(), time.monotonic(), time.monotonic()
+        self._known = Known()
         self._thread = threading.Thread(target=self._work, name="pixelwitness-recorder", daemon=False)
 
     def start(self) -> None:
         """Opens the ledger in the writer thread. Raises what that raised (LedgerError)."""
         self._thread.start()
         self._opened.wait()
-        if self._failure is not None:
-            raise self._failure
+        if self._cannot_open is not None:
+            raise self._cannot_open
 
     @property
     def alive(self) -> bool:
         """Whether it still records."""
         return self._thread.is_alive()
 
-    def put(self, stage: str, exchange: Exchange) -> None:
-        """Hands over an exchange at a stage. When the disk is slow, response bodies go first; observations never do."""
-        size = _size(exchange)
-        if self._queued_bytes + size > MAX_QUEUED_BYTES and stage == "response" and exchange.response is not None:
-            exchange = replace(exchange, response=replace(exchange.response, body=None, body_state="not_captured"))
-            self._dropped += 1
-            size = _size(exchange)
-        self._queued_bytes += size
-        self._queue.put((stage, exchange))
+    def put(self, stage: str, exchange: Exchange) -> bool:
+        """Hands over an exchange at a stage; False where there is no room for it at the moment."""
+        return self.backlog.offer(stage, exchange)
 
     def note(self, what: BlindSpot | Signal) -> None:
         """Hands over a blind spot that belongs to no exchange, or an auditor's mark."""
-        self._queue.put(what)
+        if isinstance(what, Signal):
+            self.backlog.put(what)
+        elif not self.backlog.note(what):
+            self.backlog.passed(what.client, what.host or what.kind)
 
     def change(self, settings: Settings) -> None:
         """From the next exchange on other settings hold; the change is on the run's record."""
         self.settings = settings
-        self._queue.put(settings)
+        self.backlog.put(settings)
 
     def ask(self, task: Task) -> None:
         """Has something done in the writer thread, where the ledger is."""
-        self._queue.put(task)
+        self.backlog.put(task)
 
     def orphan(self) -> None:
         """Nobody feeds it for the moment (a script is being reloaded): it ends by itself unless it is adopted soon."""
@@ -125,7 +124,8 @@ class Recorder:
     def close(self) -> None:
         """Writes what is queued, judges for good, closes the file."""
         if self._thread.is_alive():
-            self._queue.put(None)
+            self._closing = time.monotonic()
+            self.backlog.put(None)
             self._thread.join()
 
     # --- in the writer thread ---------------------------------------------------------------------------------------
@@ -133,6 +133,8 @@ class Recorder:
     def _work(self) -> None:
         try:
             ledger = open_ledger(self._current.db)
+            # What is committed is on the disk, even if the machine loses its power.
+            ledger.db.execute("PRAGMA synchronous=FULL")
             current = self._current
             info = RunInfo(
                 "live", program(), mitmproxy_version(), current.lens.book.digest, now(), current.on_record(), (),
@@ -141,71 +143,92 @@ class Recorder:
             self.run_id = ledger.begin_run(info).id
             self._state(ledger)
         except BaseException as error:
-            self._failure = error
+            self._cannot_open = error
             self._opened.set()
             return
         self._opened.set()
         judged, pending, cost = 0.0, False, 0.0
         ending = False
         while not ending:
-            batch, ending = self._take()
+            batch, size, ending = self.backlog.take(BATCH, WAIT)
             ending = ending or self._abandoned()
             if batch:
-                self._guarded(lambda b=batch: self._write(ledger, b))  # type: ignore[misc]
+                self._guarded(ledger, "writing", lambda b=batch: self._write(ledger, b), "addon_fault")  # type: ignore[misc]
+                self.backlog.written(len(batch), size)
                 pending = True
             # Judging what grows costs more each time: never more than a tenth of the time.
             if pending and not ending and time.monotonic() - judged > max(JUDGE_EVERY, 10 * cost):
                 start = time.monotonic()
-                self._guarded(lambda: self._judge(ledger, provisional=True))
+                self._guarded(ledger, "judging", lambda: self._judge(ledger, provisional=True))
                 judged, pending, cost = time.monotonic(), False, time.monotonic() - start
-        self._guarded(lambda: self._finish(ledger))
+        self._finish(ledger)
         ledger.close()
 
     def _abandoned(self) -> bool:
         left = self._orphaned
         return left is not None and time.monotonic() - left > ORPHAN_SECONDS
 
-    def _guarded(self, action: Callable[[], object]) -> None:
+    def _guarded(
+        self, ledger: Ledger, stage: str, action: Callable[[], object], kind: Lost = "program_fault"
+    ) -> bool:  # fmt: skip
+        """The proxy goes on whatever happens here; the fault is told, and is on the record once for each place."""
         try:
             action()
+        except LedgerError as error:
+            self.failure = str(error)
+            self.on_fault(self.failure)
         except Exception as error:
-            # The proxy goes on whatever happens here; the fault is told and, if that is still possible, recorded.
-            self.on_fault(f"{type(error).__name__}: {error}")
-
-    def _take(self) -> tuple[list[Item], bool]:
-        batch: list[Item] = []
-        deadline = time.monotonic() + WAIT
-        while len(batch) < BATCH:
-            try:
-                item = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                break
-            if item is None:
-                return batch, True
-            batch.append(item)
-        return batch, False
+            spot = fault(stage, error, kind)
+            self.failure = spot.detail
+            self.on_fault(f"{spot.detail}: {error}")
+            if (stage, spot.detail) not in self._said:
+                self._said.add((stage, spot.detail))
+                self._guarded(ledger, "writing", lambda: self._append(ledger, [self._spot(spot)]))
+        else:
+            return True
+        return False
 
     def _write(self, ledger: Ledger, batch: list[Item]) -> None:
         records: list[Record] = []
         for item in batch:
             if isinstance(item, BlindSpot):
-                at = item.at or now()
-                records.append(spot_record(item, f"{self.run_id}.{item.kind}.{item.detail}.{item.client}.{at}", at))
+                records.append(self._spot(item))
             elif isinstance(item, Signal):
                 records.append(mark_record(item))
             elif isinstance(item, Settings):
                 records = self._flush(ledger, records)
-                self._guarded(lambda settings=item: self._follow(ledger, settings))  # type: ignore[misc]
+                self._guarded(ledger, "settings", lambda settings=item: self._follow(ledger, settings))  # type: ignore[misc]
             elif isinstance(item, tuple):
-                stage, exchange = item
-                self._queued_bytes -= _size(exchange)
-                record = self._observe(stage, exchange)
+                record = self._observe(*item)
                 if record is not None:
                     records.append(record)
             else:
                 records = self._flush(ledger, records)
-                self._guarded(lambda task=item: task(ledger, self.run_id))  # type: ignore[misc]
-        self._flush(ledger, records)
+                self._guarded(ledger, "a report", lambda task=item: task(ledger, self.run_id))  # type: ignore[misc]
+        self._flush(ledger, [*records, *self._accounts()])
+
+    def _spot(self, spot: BlindSpot) -> Record:
+        """A blind spot as a record: each counts, also where two are alike."""
+        self._number += 1
+        at = spot.at or now()
+        return spot_record(spot, f"{self.run_id}.{spot.kind}.{self._number}.{at}", at)
+
+    def _accounts(self, *, all_of_it: bool = False) -> list[Record]:
+        """What fell short, and how many requests there were, from time to time: a run may be killed."""
+        at, moment, made = now(), time.monotonic(), []
+        if all_of_it or moment - self._told > TELL_EVERY:
+            self._told = moment
+            made += [self._spot(spot) for spot in self.backlog.told(at)]
+            if self._untold:
+                detail = f"storing: {self._untold} observations could not be stored: {self.failure}"[:300]
+                made.append(self._spot(BlindSpot(client=None, kind="addon_fault", detail=detail, at=at)))
+                self._untold = 0
+        if all_of_it or (moment - self._counted > COUNT_EVERY and self._tally.counts):
+            self._counted = moment
+            self._number += 1
+            made.append(self._tally.record(f"traffic.{self.run_id}.{self._number}", at))
+            self._tally = Tally()
+        return made
 
     def _flush(self, ledger: Ledger, records: list[Record]) -> list[Record]:
         if records:
@@ -213,17 +236,51 @@ class Recorder:
         return []
 
     def _append(self, ledger: Ledger, records: list[Record]) -> None:
-        """Writes, and goes on trying while another process holds the ledger: what waits in the queue is bounded."""
-        current = self._current
-        while True:
+        """Writes, and goes on trying while the ledger cannot be written: what waits meanwhile is bounded."""
+        while not self._hopeless:
             try:
-                write(
-                    ledger, self.run_id, records, current.lens.book, keep_plaintext=current.keep_plaintext,
-                    max_body=current.max_body, people=current.lens.people,
-                )  # fmt: skip
+                self._store(ledger, records)
                 return
-            except LedgerBusyError as error:
-                self.on_fault(str(error))
+            except LedgerError as error:
+                self.failure = str(error)
+                self.on_fault(self.failure)
+                closing = self._closing
+                self._hopeless = closing is not None and time.monotonic() - closing > LAST_TRIES
+                if not isinstance(error, LedgerBusyError):  # for that SQLite itself has waited
+                    time.sleep(RETRY)
+            except Exception as error:
+                if len(records) == 1:
+                    self._say_instead(ledger, records[0], error)
+                else:  # one that cannot be stored must not take the others with it
+                    for record in records:
+                        self._append(ledger, [record])
+                return
+        self._lose(len(records))
+
+    def _store(self, ledger: Ledger, records: list[Record]) -> None:
+        current = self._current
+        write(
+            ledger, self.run_id, records, current.lens.book, keep_plaintext=current.keep_plaintext,
+            max_body=current.max_body, people=current.lens.people,
+        )  # fmt: skip
+
+    def _say_instead(self, ledger: Ledger, record: Record, error: Exception) -> None:
+        """That an observation could not be stored, with its host; without it where that cannot be stored either."""
+        spot = fault("storing", error, "addon_fault", of=record.exchange)
+        self.failure = spot.detail
+        self.on_fault(f"{spot.detail}: {error}")
+        bare = fault("storing", error, "addon_fault")
+        for instead in (self._spot(spot), replace(self._spot(bare), ours=True)):
+            try:
+                self._store(ledger, [instead])
+                return
+            except Exception:  # noqa: S112  the next try, or the count, says it
+                continue
+        self._lose(1)
+
+    def _lose(self, count: int) -> None:
+        self.unwritten += count
+        self._untold += count
 
     def _follow(self, ledger: Ledger, settings: Settings) -> None:
         self._current = settings
@@ -243,14 +300,10 @@ class Recorder:
                 record = response_record(exchange, self._current.lens)
         except Exception as error:
             # One exchange that cannot be read must not take the batch with it: it is a blind spot of its own.
-            what = f"{type(error).__name__} at {exchange.host}{exchange.path}"[:200]
-            self.on_fault(what)
-            spot = BlindSpot(client=exchange.client, kind="addon_fault", detail=what, at=exchange.started_at)
-            return spot_record(spot, f"{self.run_id}.{exchange.id}.{stage}.fault", exchange.started_at)
-        for hit in record.observed.hits if record is not None else ():
-            self._hits[hit.id] = hit.model_copy(update={"payload": None})
-        while len(self._hits) > MOST_HITS:
-            self._hits.popitem(last=False)
+            spot = fault(f"reading a {stage}", error, "addon_fault", of=exchange)
+            self.on_fault(spot.detail)
+            return self._spot(spot)
+        self._known.add(record.observed.hits if record is not None else ())
         return record
 
     def _judge(self, ledger: Ledger, *, provisional: bool) -> None:
@@ -258,39 +311,17 @@ class Recorder:
         judgement = judge_recording(
             ledger, self.run_id, current.regimes, current.lens.book, named=current.named, provisional=provisional
         )
-        self.on_news(News(judgement, self._changed(judgement), final=not provisional))
-
-    def _changed(self, judgement: Judgement) -> tuple[Told, ...]:
-        """The hits whose verdict is new or another than before, with the violations that belong to them."""
-        violations: dict[str, list[Violation]] = {}
-        for violation in judgement.violations:
-            violations.setdefault(violation.hit_id, []).append(violation)
-        told = []
-        for verdict in judgement.verdicts:
-            hit = self._hits.get(verdict.hit_id)
-            broken = violations.get(verdict.hit_id, [])
-            what = (tuple(sorted(verdict.verdicts.items())), verdict.consent_state, tuple(v.rule for v in broken))
-            if hit is None or self._known.get(hit.id) == what:
-                continue
-            new = Told(hit, verdict, tuple(broken))
-            before = self._words.get(hit.id)
-            told.append(replace(new, was=before) if before not in (None, new.word) else new)
-            self._known[hit.id], self._words[hit.id] = what, new.word
-        if len(self._known) > 2 * MOST_HITS:
-            self._known = {k: v for k, v in self._known.items() if k in self._hits}
-            self._words = {k: v for k, v in self._words.items() if k in self._hits}
-        return tuple(told)
+        self.on_news(News(judgement, self._known.changed(judgement), final=not provisional))
 
     def _finish(self, ledger: Ledger) -> None:
-        at = now()
-        records = [self._tally.record(f"traffic.{self.run_id}", at)]
-        if self._dropped:
-            spot = BlindSpot(client=None, kind="response_bodies_dropped", detail=f"{self._dropped} bodies", at=at)
-            records.append(spot_record(spot, f"{self.run_id}.dropped", at))
-        self._flush(ledger, records)
-        self._judge(ledger, provisional=False)
-        self.head = ledger.finish_run(self.run_id, at, complete=True)
+        self.failure = ""
+        whole = self._guarded(ledger, "writing", lambda: self._append(ledger, self._accounts(all_of_it=True)))
+        if self._hopeless:
+            return
+        judged = self._guarded(ledger, "judging", lambda: self._judge(ledger, provisional=False))
+        complete = whole and judged and not self.unwritten
 
+        def end() -> None:
+            self.head = ledger.finish_run(self.run_id, now(), complete=complete, note=self.failure)
 
-def _size(exchange: Exchange) -> int:
-    return len(exchange.body or b"") + len((exchange.response.body if exchange.response else None) or b"")
+        self._guarded(ledger, "closing", end)

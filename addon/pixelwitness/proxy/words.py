@@ -9,6 +9,7 @@ from typing import Any
 
 from pixelwitness.audit.words import sent, what
 from pixelwitness.observations import Hit
+from pixelwitness.proxy.backlog import Counts
 from pixelwitness.proxy.marking import Told
 from pixelwitness.report.terminal import safe
 from pixelwitness.rulebook import Rulebook
@@ -132,3 +133,18 @@ def _pretty(payload: Any) -> Iterator[str]:
         yield safe(row, 2000)
     if len(text) > MAX_PAYLOAD:
         yield f"... {len(text) - MAX_PAYLOAD} more characters"
+
+
+def backlog_words(counts: Counts) -> str:
+    """How the recorder's queue fares."""
+    said = [
+        f"{counts.rows} exchanges ({counts.bytes / 1e6:.1f} MB) wait to be written, {counts.most_rows} "
+        f"({counts.most_bytes / 1e6:.1f} MB) at most"
+    ]
+    if counts.bodies_left_out:
+        said.append(f"{counts.bodies_left_out} response bodies left out")
+    if counts.held:
+        said.append(f"{counts.held} held back (the longest {counts.longest:.1f} s)")
+    if counts.passed:
+        said.append(f"{counts.passed} NOT recorded")
+    return ", ".join(said)
