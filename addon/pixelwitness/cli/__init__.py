@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -60,9 +61,29 @@ def cli(debug: bool) -> None:
     """Privacy audits of the TikTok Pixel: what was sent, what the visitor had consented to, and the evidence."""
 
 
+def _catch_endings(ended: list[int]) -> None:
+    """Ctrl-C, SIGTERM and SIGHUP end a command alike: the transaction at hand is undone, the file closed.
+
+    Only the first counts. What the caller ignores (nohup) stays ignored; mitmproxy has handlers of its own.
+    """
+
+    def end(number: int, frame: object) -> None:
+        for one in caught:
+            signal.signal(one, signal.SIG_IGN)
+        ended.append(number)
+        raise KeyboardInterrupt
+
+    named = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    caught = [one for one in named if signal.getsignal(one) is not signal.SIG_IGN]
+    for one in caught:
+        signal.signal(one, end)
+
+
 def main() -> None:
     """The entry point: turns every fault into one line and its exit code."""
     os.umask(0o077)
+    ended: list[int] = []
+    _catch_endings(ended)
     try:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
@@ -71,7 +92,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("pixelwitness: interrupted; what was read so far is in the ledger", err=True)
-        sys.exit(130)
+        sys.exit(128 + (ended[0] if ended else signal.SIGINT))
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,11 +28,11 @@ HEADS = {
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(before: Path, after: Path, fail_on_new: bool, as_json: bool) -> None:
     """What is new, gone and unchanged from one ledger to another, by property, rule and consent state."""
-    from pixelwitness.ledger.store import LedgerError, open_ledger
+    from pixelwitness.ledger.store import LedgerError, read_ledger
     from pixelwitness.report.compare import compare as side_by_side
 
     try:
-        ledgers = [open_ledger(path, create=False) for path in (before, after)]
+        ledgers = [read_ledger(path) for path in (before, after)]
     except LedgerError as error:
         raise UsableError(str(error)) from error
     found = side_by_side(*ledgers)

@@ -30,12 +30,12 @@ def explain(name: str, db: Path, rules: tuple[Path, ...], as_json: bool, everyth
     What was sent, what was known of consent and by which evidence, the rules and the law with their sources, what
     would have changed the verdict, what to do, and how to see it again.
     """
-    from pixelwitness.ledger.store import LedgerError, open_ledger
+    from pixelwitness.ledger.store import LedgerError, read_ledger
     from pixelwitness.report.explain import explain as story
 
     _, book = regimes_and_rules((), rules)
     try:
-        ledger = open_ledger(db, create=False)
+        ledger = read_ledger(db)
         found = story(ledger, book, name)
         ledger.close()
     except LedgerError as error:

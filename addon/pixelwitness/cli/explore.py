@@ -25,19 +25,22 @@ def explore(db: Path, port: int, open_browser: bool) -> None:
     """
     if find_spec("datasette") is None:
         raise UsableError("Datasette is not installed: pip install 'pixelwitness[explore]'")
-    from pixelwitness.ledger.store import LedgerError, open_ledger
+    from pixelwitness.ledger.store import LedgerError, read_ledger
     from pixelwitness.report.queries import datasette_metadata
 
     try:
-        open_ledger(db, create=False).close()
+        ledger = read_ledger(db)
     except LedgerError as error:
         raise UsableError(str(error)) from error
     with tempfile.TemporaryDirectory(prefix="pixelwitness-") as folder:
+        shown = ledger.up_to_date(Path(folder) / db.name)
+        ledger.close()
         metadata = Path(folder) / "metadata.json"
         metadata.write_text(json.dumps(datasette_metadata(db.stem)), "utf-8")
         command = [
-            sys.executable, "-m", "datasette", "serve", str(db), "--host", "127.0.0.1", "--port", str(port), "--root",
-            "--metadata", str(metadata), "--setting", "sql_time_limit_ms", "5000", "--setting", "allow_download", "off",
+            sys.executable, "-m", "datasette", "serve", str(shown), "--host", "127.0.0.1", "--port", str(port),
+            "--root", "--metadata", str(metadata), "--setting", "sql_time_limit_ms", "5000", "--setting",
+            "allow_download", "off",
         ]  # fmt: skip
         if open_browser:
             command.append("--open")

@@ -29,7 +29,7 @@ def report(
     rules: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """The summary of a run again, from the ledger alone: on the terminal, as HTML, or for machines."""
-    from pixelwitness.ledger.store import LedgerError, open_ledger
+    from pixelwitness.ledger.store import LedgerError, read_ledger
     from pixelwitness.report.summary import summarise
 
     if html and (out or as_json or form not in ("terminal", "html")):
@@ -39,7 +39,7 @@ def report(
         raise UsableError("--format html needs --out FILE, or a pipe to write to")
     _, book = regimes_and_rules((), rules)
     try:
-        ledger = open_ledger(db, create=False)
+        ledger = read_ledger(db)
         try:
             text = _rendered(ledger, summarise(ledger, book, run), form, out, everything=everything)
         finally:

@@ -71,6 +71,15 @@ class Ledger:
         """Closes the file, folding the write-ahead log into it."""
         self.db.close()
 
+    def up_to_date(self, copy: Path) -> Path:
+        """A file with today's tables and views: this one, or a copy where this one is of an older schema."""
+        if any(row["file"] for row in self.db.query("pragma database_list")):
+            return self.path
+        other = open_ledger(copy)
+        self.db.conn.backup(other.db.conn)
+        other.close()
+        return copy
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction that holds the write lock from its start: two writers must not fork a chain.
