@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "The summary of a run again, from the ledger alone.",
     "rules": "List the rules, show one, or check a folder of your own.",
     "timeline": "Draw a session: pages, consent, sends, verdicts.",
+    "timestamp": "Have an authority sign a run's chain head (RFC 3161).",
     "verify": "Check that a ledger is what was recorded.",
 }
 """Name and help line. The command `a-b` is the function `a_b` of the module `a_b`."""

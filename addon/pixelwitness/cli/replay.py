@@ -42,6 +42,7 @@ from pixelwitness.report.harmless import printable
 @click.option("--separate", is_flag=True, help="Each capture is a client of its own.")
 @scope_option
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 if a violation is at least this severe.")
+@click.option("--timestamp", "tsa", metavar="URL", help="Have this RFC 3161 authority sign the chain head at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--all", "everything", is_flag=True, help="Show every violation, not only the first of each group.")
 @keep_plaintext_option
@@ -56,7 +57,7 @@ from pixelwitness.report.harmless import printable
 def replay(
     captures: tuple[str, ...], db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
     identity: Path | None, properties: Path | None, client: str | None, separate: bool,
-    scope: tuple[str, ...], fail_on: str | None, as_json: bool, everything: bool, keep_plaintext: bool,
+    scope: tuple[str, ...], fail_on: str | None, tsa: str | None, as_json: bool, everything: bool, keep_plaintext: bool,
     max_body: int, jobs: int,
 ) -> None:  # fmt: skip
     """Audit saved captures: mitmproxy flow files, HAR, folders of them, or - for standard input.
@@ -94,6 +95,10 @@ def replay(
         except (CaptureError, LedgerError, RuleError) as error:
             raise UsableError(str(error)) from error
         show_summary(ledger, book, outcome.run_id, as_json, everything)
+        if tsa:
+            from pixelwitness.cli.timestamp import stamp
+
+            stamp(ledger, outcome.run_id, tsa, (), err=True)
     for problem in outcome.problems:
         click.echo(f"pixelwitness: {printable(problem)}", err=True)
     if outcome.problems:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pixelwitness.cli.common import UNUSABLE, UsableError, ledger_argument, regimes_and_rules, rules_option
+from pixelwitness.cli.timestamp import given_roots, tsa_ca_option
 
 MOST = 100
 
@@ -17,8 +18,11 @@ MOST = 100
 @click.option("--head", help="A chain head that the run printed: with it a cut tail is found too.")
 @click.option("--run", help="A run's id. Default: all runs.")
 @click.option("--chain-only", is_flag=True, help="Leave out the tables that follow from the observations.")
+@tsa_ca_option
 @rules_option
-def verify(db: Path, head: str | None, run: str | None, chain_only: bool, rules: tuple[Path, ...]) -> None:
+def verify(
+    db: Path, head: str | None, run: str | None, chain_only: bool, tsa_ca: Path | None, rules: tuple[Path, ...]
+) -> None:
     """Check that a ledger is what was recorded: its chains, and every table that follows from them.
 
     Exit code 0 if it is; 1 if something was changed; 2 if it cannot be read, or not all of it can be checked.
@@ -27,11 +31,13 @@ def verify(db: Path, head: str | None, run: str | None, chain_only: bool, rules:
     from pixelwitness.ledger.verify import verify as check
     from pixelwitness.report.terminal import safe
 
+    roots = given_roots(tsa_ca)
     _, book = regimes_and_rules((), rules)
     try:
         ledger = read_ledger(db)
         try:
-            found = check(ledger, book, run=run, head=head.strip().lower() if head else None, tables=not chain_only)
+            given = head.strip().lower() if head else None
+            found = check(ledger, book, run=run, head=given, tables=not chain_only, roots=roots)
         finally:
             ledger.close()
     except LedgerError as error:

@@ -27,6 +27,7 @@ DOCUMENTS = frozenset(
         "settings",
         "judgement",
         "joined",
+        "timestamp",
     }
 )
 """Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""

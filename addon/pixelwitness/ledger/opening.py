@@ -24,13 +24,13 @@ def to_write(path: Path, *, create: bool = True) -> Database:
         except OSError as error:
             raise LedgerError(f"{path}: cannot be created ({error.strerror}). Choose another --db") from error
     db = _connected(path, f"file:{quote(str(path.absolute()))}?mode=rw")
+    _refuse_foreign(db, path)  # before anything is changed in it
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
     except sqlite3.DatabaseError as error:
         db.close()
         raise _unwritable(path, error) from error
-    _refuse_foreign(db, path)
     try:
         if migrations.pending(db):
             # The lock first: two runs that make the same file must not both make its tables.

@@ -172,13 +172,17 @@ class Ledger:
 
     def note_settings(self, run_id: str, settings: dict[str, Any], at: int) -> None:
         """Puts on the record that a live run goes on with other settings."""
+        self.note(run_id, "settings", at, settings)
+
+    def note(self, run_id: str, kind: str, at: int, facts: dict[str, Any]) -> None:
+        """Puts on the record what is said of a run from time to time: `settings`, `timestamp`."""
         with self.writing():
-            number = len(list(self.facts("settings", run_id)))
-            part = fact("settings", {**settings, "number": number}, self.leaf)
-            self._append(run_id, [Prepared("settings", f"{run_id}.settings.{number}", at, (part,))])
+            number = len(list(self.facts(kind, run_id)))
+            part = fact(kind, {**facts, "number": number}, self.leaf)
+            self._append(run_id, [Prepared(kind, f"{run_id}.{kind}.{number}", at, (part,))])
 
     def facts(self, kind: str, *run_ids: str) -> Iterable[dict[str, Any]]:
-        """What runs say of themselves: `run`, `end`, `settings`, `judgement` or `joined`, in order."""
+        """What runs say of themselves: `run`, `end`, `settings`, `judgement`, `timestamp` or `joined`, in order."""
         marks = ",".join("?" * len(run_ids))
         query = f"""
             select p.content from observations o join observation_parts p

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from sqlite_utils import Database
 
 from pixelwitness.audit.judge import judge
+from pixelwitness.ledger import timestamps
 from pixelwitness.ledger.chain import GENESIS, unpacked
 from pixelwitness.ledger.compare import compare, strangers
 from pixelwitness.ledger.parts import cells_of
@@ -21,6 +22,9 @@ from pixelwitness.ledger.schema import migrations
 from pixelwitness.ledger.store import Ledger, LedgerError
 from pixelwitness.ledger.walk import BROKEN, Walked, walk
 from pixelwitness.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 PINNED = ("kind", "program", "mitmproxy", "rules_digest", "options", "inputs", "started_at")
 """Cells of `runs` that the first observation of a run holds."""
@@ -40,11 +44,12 @@ class Verified:
 
 
 def verify(
-    ledger: Ledger, book: Rulebook, *, run: str | None = None, head: str | None = None, tables: bool = True
-) -> Verified:
+    ledger: Ledger, book: Rulebook, *, run: str | None = None, head: str | None = None, tables: bool = True,
+    roots: Sequence[Certificate] = (),
+) -> Verified:  # fmt: skip
     """Checks a ledger, or one run of it. Raises LedgerError for a run that is not there, or a head without a run.
 
-    `tables` False: the chains and `runs` alone.
+    `tables` False: the chains and `runs` alone. `roots`: those of the authorities that timestamped heads.
     """
     found = Verified()
     runs = list(ledger.db.query("select * from runs order by rowid"))
@@ -68,9 +73,26 @@ def verify(
         told = [*walked.faults, *_run_cells(ledger, row, walked)]
         found.faults += [f"run {row['id']}: {fault}" for fault in told]
         found.notes += [f"run {row['id']}: {note}" for note in _notes(walked, head)]
+        _timestamps(ledger, row["id"], roots, found)
     if tables:
         _recordings(ledger, book, found, chosen, runs)
     return found
+
+
+def _timestamps(ledger: Ledger, run: str, roots: Sequence[Certificate], found: Verified) -> None:
+    """Whether each timestamp is of a head of this run, and what it proves."""
+    try:
+        for stamp in timestamps.stamps(facts_of(ledger, "timestamp", run)):
+            rows = list(
+                ledger.db.query("select seq from observations where run_id = ? and hash = ?", [run, stamp.head])
+            )
+            if not rows:
+                found.faults.append(f"run {run}: a timestamp is of the head {stamp.head[:16]}..., which is nowhere")
+                continue
+            timestamps.check(stamp, roots)
+            found.notes.append(f"run {run}: {timestamps.words(stamp, rows[0]['seq'], checked=bool(roots))}")
+    except timestamps.StampError as error:
+        found.faults.append(f"run {run}: a timestamp does not hold: {error}")
 
 
 def _notes(walked: Walked, head: str | None) -> Iterator[str]:

@@ -314,7 +314,8 @@ class Recorder:
         self.on_news(News(judgement, self._known.changed(judgement), final=not provisional))
 
     def _finish(self, ledger: Ledger) -> None:
-        self.failure = ""
+        if not self._hopeless:
+            self.failure = ""  # what went wrong before was mended
         whole = self._guarded(ledger, "writing", lambda: self._append(ledger, self._accounts(all_of_it=True)))
         if self._hopeless:
             return

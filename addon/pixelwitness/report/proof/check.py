@@ -100,6 +100,11 @@ def request_text(row: dict[str, Any]) -> bytes:
     return "\n".join(lines).encode("utf-8", "replace") + b"\n\n" + (parts.get("request_body") or b"")
 
 
+def after(row: dict[str, Any], head: "tuple[str, int] | None") -> bool:
+    """Whether an observation of the same run stands after a head."""
+    return head is not None and row["run_id"] == head[0] and row["seq"] > head[1]
+
+
 def faults(given: str | None) -> list[str]:
     found = []
     for line in (HERE / "SHA256SUMS").read_text().splitlines():
@@ -107,12 +112,13 @@ def faults(given: str | None) -> list[str]:
         if "/" in name or "\\" in name or hashlib.sha256((HERE / name).read_bytes()).hexdigest() != digest:
             found.append(f"{name}: is not the file that was written")
     chain = json.loads((HERE / "chain.json").read_text())
-    salts, bodies, heads = chain["salts"], {}, []
+    salts, bodies, heads, passed = chain["salts"], {}, [], {}
     for run in chain["runs"]:
         head = run["prev_hash"]
         for seq, digest in enumerate(run["bodies"], run["first_seq"]):
             bodies[run["run_id"], seq] = digest
             head = hashlib.sha256((head + digest).encode()).hexdigest()
+            passed[head] = (run["run_id"], seq)
         heads.append(head)
         if head != run["head"]:
             found.append(f"run {run['run_id']}: the chain does not lead to the head {run['head']}")
@@ -136,8 +142,17 @@ def faults(given: str | None) -> list[str]:
     known = [s for one in said for s in one.get("signals", [])]
     if not all(signal in known for signal in evidence["signals"]):
         found.append("evidence.json: a signal is not what was recorded")
-    if given and given.strip().lower() not in heads:
+    later = [r for r in chain["observations"] if given and after(r, passed.get(given.strip().lower()))]
+    if given and given.strip().lower() not in passed:
         found.append(f"the chain does not lead to the head that you gave, but to {', '.join(heads)}")
+    found += [f"run {r['run_id']}: observation {r['seq']} came after the head that you gave" for r in later]
+    for stamp in sorted(HERE.glob("timestamp-*.txt")):
+        where = passed.get(stamp.read_text())
+        if where is None:
+            found.append(f"{stamp.name} is no head of this chain")
+            continue
+        count = sum(not after(r, where) for r in chain["observations"] if r["run_id"] == where[0])
+        print(f"{stamp.name} is a head of this chain; {count} of the observations here stand before it (README.txt)")
     print("Chain heads: " + ", ".join(heads))
     return found
 

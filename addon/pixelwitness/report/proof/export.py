@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pixelwitness.exchange import iso
+from pixelwitness.ledger import timestamps
 from pixelwitness.ledger.chain import Part, Row, body_hash, document, unpacked, whole
 from pixelwitness.ledger.commit import never, tree, values
 from pixelwitness.ledger.sharing import taken_from
 from pixelwitness.ledger.store import Ledger, LedgerError
+from pixelwitness.ledger.verify import facts_of
 from pixelwitness.ledger.walk import leaf_of, salts_of
 from pixelwitness.report.proof.check import request_text
 
@@ -41,6 +43,17 @@ Ask the auditor for the head that the audit printed, and give it to check.py. Wh
 signals are what was recorded before that head was known to others. The verdict itself is a judgement of these facts.
 """
 
+STAMPED = """
+Timestamps (RFC 3161): a timestamp authority signed a head of this chain, so that all that stands before it was there by
+then. timestamp-1.txt holds that head, timestamp-1.tsr the authority's answer; check.py says whether the head is one of
+this chain. With OpenSSL and the root certificate of the authority, from the authority itself:
+
+  openssl ts -verify -data timestamp-1.txt -in timestamp-1.tsr -CAfile root.pem
+  openssl ts -reply -in timestamp-1.tsr -text        (the time)
+
+Where the authority's certificate has expired since, add -attime SECONDS (of the time of the timestamp).
+"""
+
 
 def export(ledger: Ledger, violation_id: str, out: Path) -> Path:
     """Writes the evidence of a violation, readable by its owner only. Raises LedgerError."""
@@ -59,6 +72,7 @@ def export(ledger: Ledger, violation_id: str, out: Path) -> Path:
         "timeline": _timeline(violation, signals), "run": {k: v for k, v in run.items() if k != "secret"},
         "hashes": {"request.http": hashlib.sha256(raw).hexdigest(), "body_sha256": hit["body_sha256"]},
     }  # fmt: skip
+    stamped = _stamps(ledger, chain)
     line = "=" * 60
     files = {
         "README.txt": README.format(**violation, program=run["program"], heads=heads, line=line).encode(),
@@ -67,10 +81,29 @@ def export(ledger: Ledger, violation_id: str, out: Path) -> Path:
         "request.har": _json(_har(request, run["program"])),
         "chain.json": _json(chain),
         "check.py": Path(__file__).with_name("check.py").read_bytes(),
+        **stamped,
     }
+    if stamped:
+        files["README.txt"] += STAMPED.encode()
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
     _write(out, {**files, "SHA256SUMS": sums.encode()})
     return out
+
+
+def _stamps(ledger: Ledger, chain: dict[str, Any]) -> dict[str, bytes]:
+    """The timestamps of heads that stand in the chain as it is shown: each head, and the authority's answer."""
+    files: dict[str, bytes] = {}
+    for run in chain["runs"]:
+        query = "select 1 from observations where run_id = ? and hash = ? and seq >= ?"
+        try:
+            for stamp in timestamps.stamps(facts_of(ledger, "timestamp", run["run_id"])):
+                if list(ledger.db.query(query, [run["run_id"], stamp.head, run["first_seq"]])):
+                    number = len(files) // 2 + 1
+                    files[f"timestamp-{number}.txt"] = stamp.head.encode()
+                    files[f"timestamp-{number}.tsr"] = stamp.token
+        except timestamps.StampError as error:
+            raise LedgerError(f"{ledger.path}: {error}. `pixelwitness verify {ledger.path}` names what else") from error
+    return files
 
 
 def _json(value: Any) -> bytes:
