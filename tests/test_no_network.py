@@ -1,4 +1,4 @@
-"""Replay, verify, report and all the rest work where no connection can be made."""
+"""Every command but `timestamp` works where no connection can be made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_nothing_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     asked: list[Any] = []
 
     def refuse(*arguments: Any, **named: Any) -> Any:
-        asked.append(arguments[1:])
+        asked.append(arguments)
         raise OSError("this program has no business on the network")
 
     for name in ("connect", "connect_ex", "sendto", "bind"):
@@ -48,3 +48,8 @@ def test_nothing_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         result = CliRunner().invoke(cli, command)
         assert result.exit_code == 0, (command, result.output)
     assert asked == []
+    # The one command that connects does so where it is told to, and says that it could not.
+    result = CliRunner().invoke(cli, ["timestamp", db, "--tsa", "http://tsa.example/"])
+    assert result.exit_code == 2
+    assert "http://tsa.example/: cannot be reached" in result.output
+    assert {name for name, *_ in asked} == {"tsa.example"}

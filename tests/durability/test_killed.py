@@ -66,7 +66,12 @@ def test_what_a_killed_run_lacks_is_bounded(tmp_path: Path) -> None:
             kept = [name for name in sent if name in there]
             assert kept == sent[: len(kept)]
             rejudge(ledger, BOOK, run=runs[-1], regimes=(BOOK.regimes["eu"],))
-            assert verify(ledger, BOOK).faults == []
+            found = verify(ledger, BOOK)
+            assert (found.faults, [n for n in found.notes if runs[-1] in n]) == ([], []), "what was judged is checked"
+            ledger.db.conn.execute("begin")
+            ledger.db.conn.execute("update hits set consent_state = 'x' where run_id = ?", [runs[-1]])
+            assert any("consent_state" in fault for fault in verify(ledger, BOOK).faults)
+            ledger.db.conn.rollback()
             ledger.close()
 
 

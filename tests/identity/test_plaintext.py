@@ -92,3 +92,12 @@ def test_masking_leaves_nothing_to_find(before: str, after: str) -> None:
     masked = mask_text(text)
     assert EMAIL not in masked
     assert EMAIL.encode() not in mask_body(text.encode("utf-8", "replace"))
+
+
+def test_a_number_in_the_encoding_of_forms_is_found_and_masked() -> None:
+    from pixelwitness.mask import mask_text
+
+    for text in ("https://a.example/x?u=%2B49+30+90182345&b=1", "u=%2b49+30+90182345", "%2B49+30+90182345"):
+        assert [f.kind for f in find(text, "x")] == ["phone"], text
+        assert "90182345" not in mask_text(text)
+    assert find("q=1+1%2B2+3+4+5+6+7+8", "x") == []

@@ -18,6 +18,7 @@ from pixelwitness.ledger.errors import LedgerBusyError
 from pixelwitness.ledger.schema import migrations
 from pixelwitness.ledger.store import LedgerError, open_ledger, read_ledger
 from pixelwitness.ledger.verify import verify
+from pixelwitness.rejudge import rejudge
 from pixelwitness.report.summary import summarise
 from pixelwitness.run import mark_record, write
 from support import BOOK, ROOT, hit, mark, page
@@ -59,6 +60,25 @@ def test_an_older_ledger_is_read_verified_and_continued(packed: Path, tmp_path: 
     assert verify(ledger, BOOK, tables=False).faults == []
     ledger.db.execute("update observation_parts set digest = 'x' where run_id = ? and seq = 1", [first])
     assert any("observation 1" in fault for fault in verify(ledger, BOOK, tables=False).faults)
+
+
+@pytest.mark.parametrize("packed", SCHEMAS, ids=lambda p: p.name)
+def test_an_older_ledger_that_is_judged_anew_is_checked_cell_by_cell(packed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    ledger = open_ledger(path)
+    assert rejudge(ledger, BOOK)
+    found = verify(ledger, BOOK)
+    assert (found.faults, found.unchecked) == ([], [])
+    for table, column in (("violations", "severity"), ("hits", "consent_state"), ("signals", "state"), ("coverage", "result"),
+                          ("page_views", "url"), ("exchanges", "host"), ("identifiers", "value"), ("blind_spots", "kind")):  # fmt: skip
+        if not ledger.db.table(table).count:
+            continue
+        with pytest.raises(ZeroDivisionError), ledger.db.atomic():
+            ledger.db.execute(f"update {table} set {column} = 'x' where rowid = (select max(rowid) from {table})")
+            assert any(table in fault for fault in verify(ledger, BOOK).faults), table
+            raise ZeroDivisionError
+    ledger.close()
 
 
 def test_a_held_ledger_is_said_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

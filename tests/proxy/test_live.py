@@ -146,10 +146,13 @@ def test_flows_are_not_kept_alive() -> None:
     assert len(flows) <= 20_000
 
 
-def test_options_change_while_it_records(tmp_path: Path) -> None:
+def test_options_change_while_it_records(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def act(addon: PixelWitness, context: Any) -> None:
         run = addon.recorder.run_id
         await visit(addon, document("https://one.example/"))
+        context.configure(addon, pixelwitness_keep_plaintext=True)
+        assert "stored as they are sent" in caplog.text
+        context.configure(addon, pixelwitness_keep_plaintext=False)
         context.configure(addon, pixelwitness_scope=["two.example"], pixelwitness_regimes=["eu"])
         await visit(addon, document("https://three.example/"), document("https://www.two.example/"))
         for wrong in ({"pixelwitness_regimes": ["mars"]}, {"pixelwitness_scope": ["https://a/"]}, {"pixelwitness_client_names": ["x"]},
@@ -167,7 +170,7 @@ def test_options_change_while_it_records(tmp_path: Path) -> None:
     assert json.loads(db.execute("select regimes from runs").fetchone()[0]) == ["eu"]
     ledger = open_ledger(tmp_path / "a.db", create=False)
     run_id = db.execute("select id from runs").fetchone()[0]
-    assert [f["scope"] for f in ledger.facts("settings", run_id)] == [["two.example"]]
+    assert [f["scope"] for f in ledger.facts("settings", run_id)] == [[], [], ["two.example"]]
     ledger.close()
     assert run("verify", tmp_path / "a.db").returncode == 0
 

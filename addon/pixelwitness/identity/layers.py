@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
 MAX_BRACKETS = 10_000
 MAX_TOKENS = 2_000
@@ -55,7 +55,9 @@ class Coding:
 def _percent(run: str) -> str | None:
     if "%" not in run:
         return None
-    plain = unquote(run)
+    # Where a plus was encoded, as forms do, one that was not stands for a space.
+    form = "+" in run and ("%2B" in run or "%2b" in run)
+    plain = unquote_plus(run) if form else unquote(run)
     return plain if plain != run else None
 
 

@@ -102,6 +102,8 @@ def _absent(path: Path) -> LedgerError:
 def _unopenable(path: Path, error: sqlite3.DatabaseError) -> LedgerError:
     if "locked" in str(error):
         return LedgerError(f"{path}: another process holds it ({error}). Close that, and start again")
+    if "unable to open" in str(error) and not os.access(path.parent, os.W_OK):
+        return LedgerError(f"{path}: cannot be written: its folder is read-only. Copy it, or choose another --db")
     return LedgerError(f"{path}: is no ledger that can be opened ({error}). Choose another --db")
 
 

@@ -90,6 +90,7 @@ class PixelWitness:
         if wanted != recorder.settings:
             recorder.change(wanted)
             VIEW.lens = wanted.lens
+            self._say_keeping(wanted)
             logger.info("pixelwitness: from now on with the new settings; the change is on the record")
 
     def running(self) -> None:
@@ -114,10 +115,18 @@ class PixelWitness:
             return
         self.recorder = recorder
         self._catch_hangup()
+        self._say_keeping(wanted)
         logger.info("pixelwitness: recording run %s into %s", recorder.run_id, wanted.db)
         logger.info("pixelwitness: what is still to be seen: http://%s/ through this proxy", OWN_HOST)
         for row in guide.lines(guide.steps(None, wanted.lens.scope.hosts)):
             logger.info("pixelwitness: %s", row)
+
+    def _say_keeping(self, wanted: Settings) -> None:
+        if wanted.keep_plaintext:
+            logger.warning(
+                "pixelwitness: keep_plaintext: requests are stored as they are sent, with clear text of persons "
+                "(cookies and credentials masked). Keep the ledger as you keep their files"
+            )
 
     def _catch_hangup(self) -> None:
         """mitmproxy has no handler for SIGHUP: without one, closing the terminal loses what is queued."""
