@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pixelwitness.ledger.commit import LeafOf, Path, committed, tree
+from pixelwitness.ledger.commit import LeafOf, Path, committed, tag, tree
 
 GENESIS = "0" * 64
 VERSION = "pixelwitness-2"
@@ -55,15 +54,21 @@ class Part:
 
 
 def part(name: str, original: bytes, stored: bytes, leaf: LeafOf, value: Any = None) -> Part:
-    """A part, with a salt of its own, so that a masked value cannot be guessed from two ledgers.
+    """A part, with a salt that nobody can guess without the ledger's secret.
 
     `value`: what `stored` is the JSON of, where that is at hand.
     """
-    salt = secrets.token_hex(16)
-    digest = hashlib.sha256(salt.encode() + original).hexdigest()
     form = "original" if stored == original else "masked"
     said = commitment(name, stored, leaf) if value is None else committed(leaf)(value).hex()
+    salt = salt_of(name, form, said, leaf)
+    digest = hashlib.sha256(salt.encode() + original).hexdigest()
     return Part(name, digest, salt, len(original), form, packed(stored), said)
+
+
+def salt_of(name: str, form: str, stored: str, leaf: LeafOf) -> str:
+    """The salt of a part's original. It follows from what is stored, so that a changed one is found although the
+    original is not there to try it on."""
+    return leaf(tag(f"salt of {form} {name} {stored}"))[:16].hex()
 
 
 def commitment(name: str, stored: bytes, leaf: LeafOf) -> str:

@@ -138,7 +138,7 @@ class Ledger:
                 "secret": secret,
             }  # fmt: skip
             self.insert("runs", [row])
-            part = fact("run", {**facts, "after": after}, self.leaf)
+            part = fact("run", {**facts, "after": after, "salts": "derived"}, self.leaf)
             self._append(run_id, [Prepared("run", run_id, info.started_at, (part,))])
         return Run(run_id, False)
 

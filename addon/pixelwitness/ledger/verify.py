@@ -64,8 +64,9 @@ def verify(
         found.faults += strangers(ledger)
         if any(r["secret"] for r in runs) and ledger.db.table("salts").count:
             found.faults.append("salts: rows were added: an original has none")
+    used = Used()
     for row in chosen:
-        walked = walk(ledger.db, row, head)
+        walked = walk(ledger.db, row, head, used.add)
         found.runs += 1
         found.observations += walked.observations
         found.redacted += walked.redacted
@@ -74,9 +75,29 @@ def verify(
         found.faults += [f"run {row['id']}: {fault}" for fault in told]
         found.notes += [f"run {row['id']}: {note}" for note in _notes(walked, head)]
         _timestamps(ledger, row["id"], roots, found)
+    if run is None and runs and not runs[0]["secret"] and ledger.db.table("salts").count > used.close():
+        found.faults.append("salts: rows were added: nothing in this copy has them")
     if tables:
         _recordings(ledger, book, found, chosen, runs)
     return found
+
+
+class Used:
+    """Which salts a copy for sharing needs; on disk where they are many."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("")
+        self._db.execute("create table used (value text primary key) without rowid")
+
+    def add(self, value: str) -> None:
+        """One that is needed."""
+        self._db.execute("insert or ignore into used values (?)", [value])
+
+    def close(self) -> int:
+        """How many there were."""
+        count = int(self._db.execute("select count(*) from used").fetchone()[0])
+        self._db.close()
+        return count
 
 
 def _timestamps(ledger: Ledger, run: str, roots: Sequence[Certificate], found: Verified) -> None:
