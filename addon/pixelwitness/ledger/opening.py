@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ def to_write(path: Path, *, create: bool = True) -> Database:
     db = _connected(path, f"file:{quote(str(path.absolute()))}?mode=rw")
     _refuse_foreign(db, path)  # before anything is changed in it
     try:
-        db.execute("PRAGMA journal_mode=WAL")
+        _log_ahead(db)
         db.execute("PRAGMA synchronous=NORMAL")
     except sqlite3.DatabaseError as error:
         db.close()
@@ -68,6 +69,19 @@ def to_read(path: Path) -> Database:
         db = Database(copy)
         migrations.apply(db)
     return db
+
+
+def _log_ahead(db: Database) -> None:
+    """Switches to the write-ahead log. For that SQLite does not wait by itself: others may open the file just now."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _connected(path: Path, uri: str) -> Database:
