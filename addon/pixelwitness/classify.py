@@ -14,6 +14,7 @@ from pixelwitness.rulebook.consent import ConsentRule
 from pixelwitness.rulebook.hosts import HostIndex
 from pixelwitness.rulebook.pixels import Endpoint, PixelRule
 from pixelwitness.rulebook.traffic import Category, TrafficHost, TrafficRule
+from pixelwitness.sources.content import decode as unpack
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity, so that it can key caches
@@ -26,6 +27,11 @@ class Classified:
     cmp: ConsentRule | None = None
 
 
+GZIP = b"\x1f\x8b"
+MAX_PACKED = 1 << 20
+"""Bytes of a packed body that are looked into for a message."""
+MIN_QUERY = 200
+"""Characters of the shortest query that can hold one."""
 DOCUMENT, OTHER = Classified("document"), Classified("other")
 
 
@@ -100,10 +106,22 @@ def _has_markers(exchange: Exchange, endpoint: Endpoint) -> bool:
     body = exchange.body
     if body is None:
         return exchange.method == "POST" and exchange.path.rstrip("/") in endpoint.likely_paths
-    if body and any(all(any(form in body for form in forms) for forms in way) for way in _written(endpoint.markers)):
+    if body[:2] == GZIP and len(body) <= MAX_PACKED:  # packed by the page itself: no header says so
+        body = unpack(body, "gzip")[0] or body
+    if body and _holds(body, endpoint.markers):
         return True
+    if exchange.method == "GET" and len(exchange.parts.query) >= MIN_QUERY:
+        return _holds(exchange.parts.query.encode("utf-8", "replace"), endpoint.markers) or _message_in(exchange)
     # A GET carries the same message in base64, where only its parameter's name can be seen cheaply.
+    return _message_in(exchange)
+
+
+def _message_in(exchange: Exchange) -> bool:
     return "analytics_message=" in exchange.parts.query and exchange.method == "GET"
+
+
+def _holds(text: bytes, markers: tuple[str, ...]) -> bool:
+    return any(all(any(form in text for form in forms) for forms in way) for way in _written(markers))
 
 
 @lru_cache(64)

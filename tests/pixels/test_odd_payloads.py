@@ -98,7 +98,7 @@ def test_a_word_in_a_field_for_an_address_is_no_clear_address(fields: dict) -> N
 def test_a_clear_postal_code_is_clear_and_a_formatted_number_is_whose() -> None:
     assert [i.form for i in user(zip_code="SW1A 1AA").identifiers if i.name == "zip_code"] == ["plaintext"]
     (one,) = [i for i in user(phone_number="+1 (213) 373-4253").identifiers if i.name == "phone_number"]
-    assert (one.persona, one.variant) == ("Jane", "E.164 with plus")
+    assert (one.persona, one.variant) == ("Jane", "country code, then formatted (national)")
 
 
 def test_a_field_of_the_person_that_no_rule_knows() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import zlib
 from urllib.parse import quote, urlencode
@@ -198,3 +199,18 @@ def test_any_bytes_are_a_message_or_none(raw: bytes) -> None:
     for kind in ("", "multipart/form-data; boundary=x"):
         found, _ = decoded(post(raw, kind))
         assert len(found) <= 200
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        post(gzip.compress(RAW), "", "https://m.shop.example/e"),
+        Exchange("c", START, "GET", f"https://m.shop.example/e?v=1&d={URLSAFE.rstrip('=')}", (), b""),
+        Exchange("c", START, "GET", f"https://m.shop.example/e?d={quote(RAW, safe='')}", (), b""),
+        Exchange("c", START, "GET", f"https://m.shop.example/e?d={quote(STANDARD, safe='')}&z=1", (), b""),
+    ],
+    ids=["packed by the page", "base64url under another name", "JSON in a query", "base64 in a query"],
+)
+def test_on_a_host_of_the_site_as_well(exchange: Exchange) -> None:
+    (made,), spots = decoded(exchange)
+    assert (made.payload, made.first_party_host, spots) == (MESSAGE, True, ())

@@ -20,7 +20,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 MAX_FORM = 4096
-TEXTS = frozenset({"fresh profile", "nothing clicked", "clicked accept", "clicked reject"})
+TEXTS = frozenset({"fresh profile", "nothing clicked", "clicked accept", "clicked reject", "withdrew consent"})
 
 
 def is_ours(request: http.Request) -> bool:

@@ -113,6 +113,7 @@ def _marks(prop: str) -> str:
         for text, verb in (
             ("fresh profile", "start with a fresh profile"), ("nothing clicked", "clicked nothing so far"),
             ("clicked accept", "clicked Accept"), ("clicked reject", "clicked Reject"),
+            ("withdrew consent", "withdrew consent"),
         )
     )  # fmt: skip
     hidden = f'<input type="hidden" name="property" value="{escape(prop)}">'
