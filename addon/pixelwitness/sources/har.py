@@ -88,7 +88,7 @@ def _first_entry(head: bytes) -> int | None:
     """Where the first entry begins: right behind the bracket of `log.entries`, proved by closing what is open."""
     for found in ENTRIES.finditer(head):
         try:
-            said = json.loads(head[: found.end()] + b"]}}")
+            said = json.loads(head[: found.end()].decode() + "]}}")
         except ValueError:
             continue
         if list(said)[-1:] == ["log"] and isinstance(said["log"], dict):
