@@ -25,7 +25,8 @@ def cookiebot(value: str, jar: Mapping[str, str], params: Mapping[str, Any]) -> 
     if not text.startswith("{"):
         return None
     fields = {m[1]: m[2] or m[3] or m[4] or "" for m in FIELD.finditer(text)}
-    if not {"stamp", "necessary"} <= set(fields) or fields.get("marketing") not in ("true", "false"):
+    own = "stamp" in fields or ({"necessary", *CATEGORIES} <= set(fields) and '"' not in text)  # others write JSON
+    if not own or "necessary" not in fields or fields.get("marketing") not in ("true", "false"):
         return None
     allowed = fields["marketing"] == "true"
     detail: dict[str, Any] = {"categories": {c: fields[c] == "true" for c in CATEGORIES if c in fields}}
