@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixelwitness.identity import layers, plaintext
 from pixelwitness.identity.plaintext import find
 from pixelwitness.mask import mask_body, mask_headers, mask_json, mask_text
 
@@ -101,3 +102,14 @@ def test_a_number_in_the_encoding_of_forms_is_found_and_masked() -> None:
         assert [f.kind for f in find(text, "x")] == ["phone"], text
         assert "90182345" not in mask_text(text)
     assert find("q=1+1%2B2+3+4+5+6+7+8", "x") == []
+
+
+def test_what_stands_encoded_behind_many_words_is_found_and_what_is_not_undone_is_said() -> None:
+    words = " ".join(f"word{i}" for i in range(5_000))
+    assert [f.kind for f in plaintext.find(f"{words} jane%40shop.example", "title")] == ["email"]
+    unread: list[str] = []
+    many = " ".join(f"a%2{i % 5}b{i}" for i in range(layers.MAX_TOKENS))
+    assert len(list(plaintext.strings(many, "title", unread))) == layers.MAX_TOKENS + 1
+    assert unread == []
+    list(plaintext.strings(many + " one%20more", "title", unread))
+    assert unread == ["title"]

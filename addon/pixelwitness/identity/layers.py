@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 MAX_BRACKETS = 10_000
 MAX_TOKENS = 2_000
+"""Encoded runs of one text, in one encoding, that are undone."""
 MAX_REMEMBERED = 2048
 """Characters of a text of which it is remembered whether anything stands encoded in it."""
 
@@ -40,16 +41,21 @@ class Coding:
     redo: Callable[[str, str], str]
     """The new inner text in this encoding; the old run says in which dialect."""
 
-    def inside(self, text: str) -> Iterator[str]:
-        """The texts that stand in this encoding inside a text."""
+    def inside(self, text: str, cut: list[str] | None = None) -> Iterator[str]:
+        """The texts that stand in this encoding inside a text; `cut` gets the encoding's name where there are more."""
         if self.hint not in text:
             return
-        for count, run in enumerate(self.runs.finditer(text)):
-            if count >= MAX_TOKENS:
-                return
+        undone = 0
+        for run in self.runs.finditer(text):
             inner = self.undo(run[0])
-            if inner is not None:
-                yield inner
+            if inner is None:
+                continue
+            undone += 1
+            if undone > MAX_TOKENS:
+                if cut is not None:
+                    cut.append(self.name)
+                return
+            yield inner
 
 
 def _percent(run: str) -> str | None:

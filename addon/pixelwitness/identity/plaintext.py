@@ -246,7 +246,10 @@ def strings(
                 continue  # the values inside have better paths than the text around them
             yield path, text, layers
             if len(layers) < MAX_DEPTH:
+                cut: list[str] = []
                 for coding in CODINGS:
-                    todo += [(path, inner, (*layers, coding.name), nesting) for inner in coding.inside(text)]
+                    todo += [(path, inner, (*layers, coding.name), nesting) for inner in coding.inside(text, cut)]
+                if cut and unread is not None:
+                    unread.append(path)
     if todo and unread is not None:
         unread.append(todo[-1][0])
