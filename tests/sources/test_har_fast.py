@@ -90,7 +90,11 @@ def test_damage_anywhere_loses_no_more_than_before(at: int, piece: bytes, less: 
     data = data[:at] + piece + data[at + less :]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(har, "BUFFER", size)
-        assert outcome(read_har, data) == outcome(read_slowly, data)
+        fast, slow = outcome(read_har, data), outcome(read_slowly, data)
+    # The streaming parser loses whole entries that stand in one piece with the damage, the fast way does not.
+    assert fast[0][: len(slow[0])] == slow[0]
+    assert fast[1] == slow[1]
+    assert len(fast[0]) == len(slow[0]) or not slow[1]
 
 
 @pytest.mark.parametrize("path", [*OWN, *REAL], ids=lambda p: p.name)
