@@ -16,6 +16,8 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from pixelwitness.hostname import ascii_host
+
 Headers = tuple[tuple[str, str], ...]
 """Header fields in the order of the wire; names as sent. Bytes that are not text survive as surrogates."""
 
@@ -105,8 +107,8 @@ class Exchange:
 
     @cached_property
     def host(self) -> str:
-        """The host in lower case without a trailing dot; '' where the URL has none."""
-        return (self.parts.hostname or "").rstrip(".")
+        """The host in lower-case ASCII without a trailing dot; '' where the URL has none."""
+        return ascii_host((self.parts.hostname or "").rstrip("."))
 
     @cached_property
     def path(self) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
+from pixelwitness.hostname import ascii_host
+
 MAX_REMEMBERED = 2048
 """Characters of a URL whose host is remembered: a page's own is named by most of its requests."""
 
@@ -20,7 +22,7 @@ def _suffixes() -> PublicSuffixList:
 @lru_cache(65536)
 def registrable_domain(host: str) -> str:
     """`www.shop.co.uk` -> `shop.co.uk`. An address, a single label or a public suffix stands for itself."""
-    host = host.lower().rstrip(".")
+    host = ascii_host(host.lower().rstrip("."))
     bare = host.strip("[]")
     try:
         ipaddress.ip_address(bare)
@@ -30,7 +32,7 @@ def registrable_domain(host: str) -> str:
 
 
 def host_of(url: str | None) -> str | None:
-    """The host of an http(s) URL in lower case; None for anything else (`null`, `about:blank`, rubbish)."""
+    """The host of an http(s) URL in lower-case ASCII; None for anything else (`null`, `about:blank`, rubbish)."""
     if not url:
         return None
     return _host_in(url) if len(url) <= MAX_REMEMBERED else _host_in.__wrapped__(url)
@@ -45,7 +47,7 @@ def _host_in(url: str) -> str | None:
         return None
     if parts.scheme.lower() not in ("http", "https") or not host:
         return None
-    return host.rstrip(".")
+    return ascii_host(host.rstrip("."))
 
 
 def property_of(url: str | None) -> str | None:

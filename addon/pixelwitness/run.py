@@ -16,6 +16,7 @@ from pixelwitness.audit.regions import AUTO
 from pixelwitness.consent.probe import CATEGORY
 from pixelwitness.consent.read import claimed_cookies
 from pixelwitness.exchange import Exchange
+from pixelwitness.hostname import ascii_host
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ingest import observe_request, observe_response
 from pixelwitness.ledger.parts import MAX_BODY, Storing
@@ -86,7 +87,7 @@ class Scope:
         return any(self._in(name) for name in (*pages, *(hit.app_id for hit in observed.hits)) if name)
 
     def _in(self, host: str) -> bool:
-        return any(host == h or host.endswith("." + h) for h in self.hosts)
+        return any(host == h or host.endswith("." + h) for h in map(ascii_host, self.hosts))
 
 
 @dataclass

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 
 from pixelwitness.audit.sites import STATEMENT
 from pixelwitness.exchange import from_iso
+from pixelwitness.hostname import ascii_host
 from pixelwitness.observations import Signal
 from pixelwitness.rulebook import Rulebook, RuleError
 from pixelwitness.rulebook.load import Rule, read_rule
@@ -59,7 +60,7 @@ def read_statements(path: Path, book: Rulebook) -> list[Signal]:
         if unknown:
             known = ", ".join(book.contexts.contexts)
             raise RuleError(f"{path}: {prop}: no context {', '.join(unknown)}. There are: {known}")
-        made.append(_signal(prop, statement, said.as_of))
+        made.append(_signal(ascii_host(prop), statement, said.as_of))
     return made
 
 

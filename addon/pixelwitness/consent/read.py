@@ -13,6 +13,7 @@ from pixelwitness.consent.index import index_of, system
 from pixelwitness.consent.reading import Reading
 from pixelwitness.consent.wire import in_body, in_query
 from pixelwitness.exchange import Exchange, header_values
+from pixelwitness.hostname import ascii_host
 from pixelwitness.observations import Signal, Source, State
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
@@ -196,7 +197,7 @@ def mark_signal(at: int, text: str, *, client: str | None, property: str | None,
         id=digest[:24],
         exchange_id=None,
         client=client,
-        property=property,
+        property=ascii_host(property) if property else None,
         observed_at=at,
         source="mark",
         name=meaning,

@@ -9,6 +9,7 @@ from mitmproxy import exceptions, flow, http
 from mitmproxy.io import FlowReader
 
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response, milliseconds
+from pixelwitness.hostname import ascii_url
 from pixelwitness.sources import CaptureError, ReadNote
 from pixelwitness.sources.content import TEXTUAL, decode
 from pixelwitness.sources.flows import ADDED, added_names
@@ -36,7 +37,7 @@ def exchange_from_flow(one: http.HTTPFlow, *, with_response: bool = True) -> Exc
         client=client_of(one),
         started_at=milliseconds(request.timestamp_start),
         method=_whole(request.method),
-        url=_whole(request.pretty_url),
+        url=ascii_url(_whole(request.pretty_url)),
         headers=headers,
         body=body,
         body_state=state,
