@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pixelwitness.consent.index import index_of
-from pixelwitness.consent.reading import Reading
+from pixelwitness.consent.reading import Reading, as_signal
 from pixelwitness.consent.wire import in_body
 from pixelwitness.exchange import Exchange
 from pixelwitness.observations import Hit, Signal
@@ -63,21 +62,5 @@ def _leaves(message: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def _signal(exchange: Exchange, app: str | None, ordinal: int, name: str, rule: str, reading: Reading) -> Signal:
-    return Signal(
-        id=hashlib.sha256(f"{exchange.id}|app|{name}|{ordinal}".encode("utf-8", "replace")).hexdigest()[:24],
-        exchange_id=exchange.id,
-        client=exchange.client,
-        agent=exchange.agent,
-        property=app,
-        observed_at=exchange.started_at,
-        source="app",
-        cmp=rule,
-        name=name,
-        level=reading.level,
-        state=reading.state,
-        reason=reading.reason,
-        choice_made=reading.choice_made,
-        opt_out_kind=reading.opt_out_kind,
-        opt_out=reading.opt_out,
-        detail=dict(reading.detail),
-    )
+    key = f"app|{name}|{ordinal}"  # a time inside is the app's own, which no rule trusts
+    return as_signal(exchange, "app", name, rule, reading, key, property=app, effective_at=None)

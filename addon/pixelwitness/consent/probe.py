@@ -6,7 +6,6 @@ The page could send one itself; it would gain no more than by writing the cookie
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Literal, TypeGuard
 
 from pixelwitness.consent.cookies import read_cookies
 from pixelwitness.consent.index import index_of
-from pixelwitness.consent.reading import Reading
+from pixelwitness.consent.reading import Reading, as_signal
 from pixelwitness.consent.reports import REPORTED
 from pixelwitness.exchange import Exchange
 from pixelwitness.observations import FirstParty, Signal
@@ -143,29 +142,11 @@ def _readers(item: Item, book: Rulebook) -> Iterator[tuple[ProbeRule, ApiRule | 
 def _signal(
     exchange: Exchange, item: Item, name: str, cmp: str | None, reading: Reading, ordinal: int, *, act: bool
 ) -> Signal:
-    what = f"{exchange.id}|probe|{item.kind}|{name}|{ordinal}"
     probe = {"at": item.at, "since": item.since, "act": act, "kind": item.kind}
     # A change that was watched needs no stamp of the system's own; a value that was there already may have one.
     stamp = item.at if act else reading.effective_at
-    return Signal(
-        id=hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:24],
-        exchange_id=exchange.id,
-        client=exchange.client,
-        agent=exchange.agent,
-        host=exchange.host,
-        page=exchange.fields.get("referer"),
-        observed_at=exchange.started_at,
-        effective_at=stamp,
-        source="probe",
-        cmp=cmp,
-        name=name[:200],
-        level=reading.level,
-        state=reading.state,
-        reason=reading.reason,
-        choice_made=reading.choice_made,
-        effective_default=reading.effective_default,
-        opt_out_kind=reading.opt_out_kind,
-        opt_out=reading.opt_out,
-        region=reading.region,
+    return as_signal(
+        exchange, "probe", name, cmp, reading, f"probe|{item.kind}|{name}|{ordinal}",
+        host=exchange.host, page=exchange.fields.get("referer"), effective_at=stamp,
         detail={**reading.detail, "probe": probe},
-    )
+    )  # fmt: skip

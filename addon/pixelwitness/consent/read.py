@@ -10,7 +10,7 @@ from pixelwitness.consent.configs import read_config, read_gpc_file
 from pixelwitness.consent.cookies import MAX_COOKIES, claimed_cookies, read_cookies
 from pixelwitness.consent.decoders import DECODERS
 from pixelwitness.consent.index import index_of, system
-from pixelwitness.consent.reading import Reading
+from pixelwitness.consent.reading import Reading, as_signal
 from pixelwitness.consent.wire import in_body, in_query
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.hostname import ascii_host
@@ -163,28 +163,10 @@ def _signal(
     page = exchange.fields.get("referer") or exchange.fields.get("origin")
     page = None if page == "null" else page
     same_site = bool(page) and property_of(page) == registrable_domain(exchange.host)
-    return Signal(
-        id=hashlib.sha256(f"{exchange.id}|{source}|{name}|{ordinal}".encode("utf-8", "replace")).hexdigest()[:24],
-        exchange_id=exchange.id,
-        client=exchange.client,
-        agent=exchange.agent,
-        host=exchange.host if own_host or same_site else None,
-        page=page,
-        observed_at=exchange.started_at,
-        effective_at=reading.effective_at,
-        source=source,
-        cmp=cmp,
-        name=name[:200],
-        level=reading.level,
-        state=reading.state,
-        reason=reading.reason,
-        choice_made=reading.choice_made,
-        effective_default=reading.effective_default,
-        opt_out_kind=reading.opt_out_kind,
-        opt_out=reading.opt_out,
-        region=reading.region,
-        detail=dict(reading.detail),
-    )
+    return as_signal(
+        exchange, source, name, cmp, reading, f"{source}|{name}|{ordinal}",
+        host=exchange.host if own_host or same_site else None, page=page,
+    )  # fmt: skip
 
 
 def mark_signal(at: int, text: str, *, client: str | None, property: str | None, book: Rulebook) -> Signal:

@@ -1,11 +1,13 @@
-"""What one consent value says, before it is tied to a request."""
+"""What one consent value says, before it is tied to a request, and as a signal of one."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pixelwitness.observations import Level, OptOutKind, State
+from pixelwitness.exchange import Exchange
+from pixelwitness.observations import Level, OptOutKind, Signal, Source, State
 
 Answer = Literal["granted", "denied"]
 
@@ -46,3 +48,33 @@ def unsure(reason: str = "meaning_uncertain", *, effective_default: bool | None 
     """It speaks of consent, and what it says is not certain."""
     said: Answer | None = None if effective_default is None else "granted" if effective_default else "denied"
     return Reading(None, "advertising", reason, effective_default=said, **more)
+
+
+def as_signal(
+    exchange: Exchange, source: Source, name: str, cmp: str | None, reading: Reading, key: str, **more: Any
+) -> Signal:  # fmt: skip
+    """A reading as a signal of the exchange that it was found in.
+
+    `key` tells it from all other signals of that exchange; `more` are fields of the signal beside the reading's own.
+    """
+    fields: dict[str, Any] = {
+        "id": hashlib.sha256(f"{exchange.id}|{key}".encode("utf-8", "replace")).hexdigest()[:24],
+        "exchange_id": exchange.id,
+        "client": exchange.client,
+        "agent": exchange.agent,
+        "observed_at": exchange.started_at,
+        "effective_at": reading.effective_at,
+        "source": source,
+        "cmp": cmp,
+        "name": name[:200],
+        "level": reading.level,
+        "state": reading.state,
+        "reason": reading.reason,
+        "choice_made": reading.choice_made,
+        "effective_default": reading.effective_default,
+        "opt_out_kind": reading.opt_out_kind,
+        "opt_out": reading.opt_out,
+        "region": reading.region,
+        "detail": dict(reading.detail),
+    }
+    return Signal(**{**fields, **more})
