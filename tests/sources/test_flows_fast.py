@@ -15,6 +15,7 @@ from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow
 
 from pixelwitness.sources import CaptureError, flows
+from pixelwitness.sources.added import ADDED
 from pixelwitness.sources.flows import read_flows
 from pixelwitness.sources.mitm import exchange_from_flow, read_one
 from support import SHARED
@@ -93,9 +94,7 @@ def made_flows(draw: st.DrawFn) -> Any:
     request.data.content = draw(st.sampled_from([b"", b"abc", None]))
     request.data.timestamp_start = draw(st.sampled_from([1.5, 0, 1795400769.655, 946681200]))
     one.client_conn.peername = draw(st.sampled_from([("10.0.0.2", 1), ("", 0)]))
-    one.metadata = draw(
-        st.sampled_from([{}, {flows.ADDED: ["Sec-GPC"]}, {"proxyauth": ["anna", "x"]}, {"a": {"b": [1]}}])
-    )
+    one.metadata = draw(st.sampled_from([{}, {ADDED: ["Sec-GPC"]}, {"proxyauth": ["anna", "x"]}, {"a": {"b": [1]}}]))
     if one.response is not None:
         one.response.data.status_code = draw(st.sampled_from([200, 407, 0]))
         kinds = st.sampled_from(["text/html", "image/png", "application/json", ""])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mitmproxy import http
 
-from pixelwitness.sources.flows import ADDED
+from pixelwitness.sources.added import ADDED
 
 HEADER = "Sec-GPC"
 SCRIPT = (

@@ -16,7 +16,7 @@ from pixelwitness.rulebook import Rulebook
 
 HASHED = frozenset({"sha256_hex", "sha256_base64url", "md5", "sha1"})
 MAX_PAYLOAD = 60_000
-WIDTH = 96
+WIDTH = 76
 
 
 def vendor_name(vendor: str, book: Rulebook) -> str:

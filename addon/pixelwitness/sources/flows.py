@@ -16,6 +16,7 @@ from mitmproxy.version import FLOW_FORMAT_VERSION
 
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response, milliseconds
 from pixelwitness.sources import ReadNote
+from pixelwitness.sources.added import ADDED, added_names
 from pixelwitness.sources.content import TEXTUAL, decode
 
 BUFFER = 1 << 20
@@ -32,8 +33,6 @@ REQUEST = frozenset(
 RESPONSE = frozenset({b"headers", b"content", b"timestamp_start", b"timestamp_end", b"status_code"})
 CLIENT = frozenset({b"peername", b"proxy_mode"})
 WITHIN = {b"request": REQUEST, b"response": RESPONSE, b"client_conn": CLIENT}
-ADDED = "pixelwitness_added"
-"""The key of a flow's metadata that names the request headers which the add-on itself added."""
 MAX_DEPTH = 20
 MAX_KEY = 40
 MAX_REMEMBERED = 2048
@@ -119,11 +118,6 @@ def quick(raw: bytes) -> Exchange | None:
         response=_response(response) if response is not None else None,
         added_headers=added_names(flow[b"metadata"].get(ADDED.encode())),
     )
-
-
-def added_names(names: object) -> tuple[str, ...]:
-    """The headers that the add-on itself added, in lower case."""
-    return tuple(n.lower() for n in names if isinstance(n, str)) if isinstance(names, list | tuple) else ()
 
 
 def _client(conn: dict[bytes, Any], metadata: dict[bytes, Any]) -> str:

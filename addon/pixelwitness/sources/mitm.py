@@ -11,8 +11,8 @@ from mitmproxy.io import FlowReader
 from pixelwitness.exchange import BodyState, Exchange, Headers, Response, milliseconds
 from pixelwitness.hostname import ascii_url
 from pixelwitness.sources import CaptureError, ReadNote
+from pixelwitness.sources.added import ADDED, added_names
 from pixelwitness.sources.content import TEXTUAL, decode
-from pixelwitness.sources.flows import ADDED, added_names
 
 
 def client_of(one: flow.Flow) -> str:
