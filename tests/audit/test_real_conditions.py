@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pixelwitness.exchange import Exchange, Response
-from support import SHOP, START, asset, body, cmp_script, hit, judged, mark, onetrust, page, rules, verdict
+from support import SHOP, START, asset, body, cmp_script, hit, judged, mark, onetrust, page, rules, style, verdict
 
 COOKIEBOT = "https://consent.cookiebot.com/uc.js"
 OSANO = "https://cmp.osano.com/x/osano.js"
@@ -286,3 +286,14 @@ def test_a_message_that_names_the_page_of_another_site_than_its_sender_has_littl
 def test_a_stamp_of_a_slow_clock_is_dropped_and_its_sighting_counts() -> None:
     visit = [page(0, cookie=onetrust(None)), hit(1000), asset(9000, cookie=onetrust(True, at=-5000)), hit(9500)]
     assert [v.possible_states for v in judged(visit).verdicts] == [("granted", "unanswered"), ("granted",)]
+
+
+def test_a_cookie_that_is_set_is_read_within_its_jar() -> None:
+    """Complianz keeps the answer in one cookie, and that there was one in another: renewing the first asks nobody."""
+    jar = "cmplz_marketing=allow; cmplz_banner-status=dismissed"
+    renewed = page(1000, cookie=jar, set=[("Set-Cookie", "cmplz_marketing=allow; Path=/")])
+    said = judged([page(0, cookie=jar), renewed, style(1200), hit(3000)])
+    assert [(v.consent_state, v.verdicts["eu"]) for v in said.verdicts] == [("granted", "compliant")]
+    refused = page(1000, cookie=jar, set=[("Set-Cookie", "cmplz_marketing=deny; Path=/")])
+    said = judged([page(0, cookie=jar), refused, style(1200), hit(5000)])
+    assert [v.verdicts["eu"] for v in said.verdicts] == ["violation"]

@@ -108,6 +108,8 @@ def no_mechanism(
     """A site that offers no way to choose, shown for a visitor shown to be new."""
     if any(m.state in ("granted", "denied") for m in marks):
         return None  # somebody clicked something, so there is a mechanism
+    if session.agent:
+        return None  # another browser behind this client may have fetched the consent system for it
     documents = [v for v in session.page_views if v.at >= start]
     if not documents or not sightings or not _readable(requests) or session.app:
         return None

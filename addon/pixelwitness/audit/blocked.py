@@ -25,40 +25,51 @@ def blocked_sends(rows: Rows, rules: Judging) -> list[BlindSpot]:
 def _without_post(
     preflights: Iterable[BlindSpot], hits: Iterable[Hit], spots: Iterable[BlindSpot], window: int
 ) -> Iterator[BlindSpot]:  # fmt: skip
-    """Preflights that no request of their own followed. A request answers one preflight, the earliest that waits.
+    """Preflights that no request of their own followed. A request answers one preflight, the latest before it.
 
     Those that need one come first: what browsers send without asking (a beacon of text) answers only what is left. A
     request that was itself blocked is counted already, so it answers its preflight too.
     """
-    type Target = tuple[str | None, str]
+    type Target = tuple[str | None, str | None, str]
+    preflights, hits, spots = list(preflights), list(hits), list(spots)
+    agents: dict[str | None, set[str]] = defaultdict(set)
+    rows: tuple[BlindSpot | Hit, ...] = (*preflights, *hits)
+    for one in rows:
+        if one.agent is not None:
+            agents[one.client].add(one.agent)
+
+    def target(one: BlindSpot | Hit, url: str | None) -> Target:
+        # One browser's request answers no preflight of another one behind the same client.
+        return one.client, one.agent if len(agents[one.client]) > 1 else None, url or ""
+
     posts: dict[Target, dict[tuple[int, str], None]] = defaultdict(dict)
     simple: dict[Target, dict[tuple[int, str], None]] = defaultdict(dict)
     for hit in hits:
         if hit.method == "POST":
             kind = simple if hit.transport == "beacon" else posts
-            kind[hit.client, hit.request_url][hit.occurred_at, hit.exchange_id] = None
+            kind[target(hit, hit.request_url)][hit.occurred_at, hit.exchange_id] = None
     for spot in spots:
         if spot.kind == "blocked_send" and spot.at is not None:
-            posts[spot.client, spot.url or ""][spot.at, spot.exchange_id or ""] = None
+            posts[target(spot, spot.url)][spot.at, spot.exchange_id or ""] = None
     waiting: dict[Target, list[BlindSpot]] = defaultdict(list)
     for spot in sorted(preflights, key=lambda s: (s.at or 0, s.exchange_id or "")):
-        waiting[spot.client, spot.url or ""].append(spot)
-    for target, asked in waiting.items():
-        left = _unmatched(asked, sorted(at for at, _ in posts.get(target, ())), window)
-        yield from _unmatched(left, sorted(at for at, _ in simple.get(target, ())), window)
+        waiting[target(spot, spot.url)].append(spot)
+    for where, asked in waiting.items():
+        left = _unmatched(asked, sorted(at for at, _ in posts.get(where, ())), window)
+        yield from _unmatched(left, sorted(at for at, _ in simple.get(where, ())), window)
 
 
 def _unmatched(asked: list[BlindSpot], times: Iterable[int], window: int) -> list[BlindSpot]:
     """Of some preflights, by time, those without a request of their own among some times, in order."""
-    left: list[BlindSpot] = []
+    waiting: list[BlindSpot] = []
     index = 0
     for time in times:
-        while index < len(asked) and (asked[index].at or 0) < time - window:
-            left.append(asked[index])
+        while index < len(asked) and (asked[index].at or 0) <= time:
+            waiting.append(asked[index])
             index += 1
-        if index < len(asked) and (asked[index].at or 0) <= time:
-            index += 1
-    return [*left, *asked[index:]]
+        if waiting and (waiting[-1].at or 0) >= time - window:
+            waiting.pop()
+    return [*waiting, *asked[index:]]
 
 
 def _once(spots: Iterable[BlindSpot]) -> list[BlindSpot]:

@@ -22,12 +22,28 @@ class ConsentTimeline:
     def __init__(self, session: Session, book: Rulebook) -> None:
         self._rules, self._clock = book.judging, session.clock
         self._stretches = [stretch_between(session, book, start, end) for start, end in bounds(session)]
+        self._jar_unseen = session.jar_unseen
+        # In which of several browsers the auditor clicked no mark says.
+        several = bool(session.agent and session.marks)
+        self._unmarked = ConsentTimeline(replace(session, marks=[]), book) if several else None
 
     def at(self, moment: int, host: str | None = None, client_time: int | None = None) -> ConsentAt:
         """The consent in force at a moment (milliseconds), for a page on a host of the property.
 
         `client_time` is the client's own time of what arrived at that moment, where it says one.
         """
+        if self._jar_unseen:
+            return ConsentAt(frozenset(CHOICES), ("several_browsers",), store=True)
+        said = self._at(moment, host, client_time)
+        other = self._unmarked.at(moment, host, client_time) if self._unmarked is not None else said
+        if said.possible == other.possible:
+            return said
+        return replace(
+            said, possible=said.possible | other.possible, reasons=(*said.reasons, "several_browsers"),
+            withdrawn=False, no_mechanism=False, refused_at=None, confirmed=False, store=True,
+        )  # fmt: skip
+
+    def _at(self, moment: int, host: str | None, client_time: int | None) -> ConsentAt:
         client_time = self._credible(moment, client_time)
         stretch = next((s for s in reversed(self._stretches) if s.start <= moment), self._stretches[0])
         said = [(s, read(s, moment, host, self._rules, client_time)) for s in stretch.systems]

@@ -20,25 +20,25 @@ type ClockOf = Callable[[list[Hit], list[Signal]], ClientClock]
 def taken_apart(session: Session, clock_of: ClockOf) -> list[Session]:
     """A session by its browsers; itself where there is one.
 
-    What names no program is evidence for each of them, and a send that names none is judged by all of it. A send of a
-    program that never asked for anything of the site has nothing but what no program is named for.
+    What names no program is evidence for each of them. Of a send, a page or a blocked send that names none nobody can
+    say whose cookies counted, nor of those of a program that never asked for anything of the site.
     """
     browsers = {f.agent for f in session.first_party} - {None}
-    if len(browsers) < 2 or session.app:
-        return [session]
-    senders = {h.agent for h, _ in session.hits}
+    senders = {h.agent for h, _ in session.hits} | {b.agent for b in session.blocked}
     named = sorted(a for a in browsers | senders if a is not None)
-    made = [_of(session, agent, clock_of) for agent in named]
+    if len(named) < 2 or session.app:
+        return [session]
+    made = [_of(session, agent, clock_of, jar_unseen=agent not in browsers) for agent in named]
     nameless = [(h, p) for h, p in session.hits if h.agent is None]
-    if nameless:
-        made.append(replace(session, agent="?", hits=nameless, page_views=[], blocked=[]))
+    views = [v for v in session.page_views if v.agent is None]
+    if nameless or views:
+        made.append(replace(session, agent="?", hits=nameless, page_views=views, blocked=[], jar_unseen=True))
     return made
 
 
-def _of(session: Session, agent: str, clock_of: ClockOf) -> Session:
+def _of(session: Session, agent: str, clock_of: ClockOf, *, jar_unseen: bool) -> Session:
     hits = [(h, p) for h, p in session.hits if h.agent == agent]
     signals = [s for s in session.signals if s.agent in (agent, None)]
-    first = min(f.agent for f in session.first_party if f.agent is not None)
     return replace(
         session,
         agent=agent,
@@ -46,7 +46,8 @@ def _of(session: Session, agent: str, clock_of: ClockOf) -> Session:
         hits=hits,
         signals=signals,
         embedded=[s for s in session.embedded if s.agent in (agent, None)],
-        page_views=[v for v in session.page_views if v.agent == agent or (v.agent is None and agent == first)],
+        page_views=[v for v in session.page_views if v.agent == agent],
         first_party=[f for f in session.first_party if f.agent in (agent, None)],
-        blocked=[b for b in session.blocked if b.agent == agent or (b.agent is None and agent == first)],
+        blocked=[b for b in session.blocked if b.agent in (agent, None)],
+        jar_unseen=jar_unseen,
     )

@@ -30,6 +30,8 @@ class Session:
     blocked: list[BlindSpot] = field(default_factory=list)
     """Sends that were tried and did not leave the browser."""
     app: bool = False
+    jar_unseen: bool = False
+    """Of several browsers it cannot be told which one it was, or this one never showed its cookies."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 
 from pixelwitness.consent.calls import read_call
 from pixelwitness.consent.configs import read_config, read_gpc_file
@@ -76,14 +77,39 @@ def response_signals(
             found.append(signal.model_copy(update={"observed_at": response.at}))
         return tuple(found)
     found += [s.model_copy(update={"observed_at": response.at}) for s in _headers(exchange, book)]
-    for line in header_values(response.headers, "set-cookie")[:MAX_COOKIES]:
-        first, _, attributes = line.partition(";")
-        name = first.partition("=")[0].strip()
-        gone = re.search(r"max-age\s*=\s*(0|-)|expires=[^;]*19[67]0", attributes, re.I)
-        for _, cmp, reading in () if gone else read_cookies(first, book):
-            signal = _signal(exchange, "set_cookie", name, cmp, reading, 1000 + len(found), own_host=True)
-            found.append(signal.model_copy(update={"observed_at": response.at}))
+    for name, cmp, reading in _set_cookies(exchange, book):
+        signal = _signal(exchange, "set_cookie", name, cmp, reading, 1000 + len(found), own_host=True)
+        found.append(signal.model_copy(update={"observed_at": response.at}))
     return tuple(found)
+
+
+def _set_cookies(exchange: Exchange, book: Rulebook) -> Iterator[tuple[str, str | None, Reading]]:
+    """What the cookies say that a response sets: each within the jar that is then there, since some systems keep the
+    answer in one cookie and that there was one in another."""
+    response = exchange.response
+    lines = header_values(response.headers, "set-cookie")[:MAX_COOKIES] if response is not None else []
+    jar: dict[str, str] = {}
+    for pair in exchange.fields.get("cookie", "").split(";"):
+        name, equals, value = pair.partition("=")
+        if equals:
+            jar.setdefault(name.strip(), value.strip())
+    written: list[str] = []
+    for line in lines:
+        first, _, attributes = line.partition(";")
+        name, _, value = first.partition("=")
+        name = name.strip()
+        jar.pop(name, None)
+        if not re.search(r"max-age\s*=\s*(0|-)|expires=[^;]*19[67]0", attributes, re.I):
+            jar[name] = value.strip()
+            written.append(name)
+    speaking = [name for name in dict.fromkeys(written) if name in jar and read_cookies(f"{name}={jar[name]}", book)]
+    if not speaking:
+        return
+    # Those that were set stand first: of a jar only so many cookies are read.
+    header = "; ".join(f"{name}={jar[name]}" for name in (*speaking, *(n for n in jar if n not in speaking)))
+    for name, cmp, reading in read_cookies(header, book):
+        if name in speaking:
+            yield name, cmp, reading
 
 
 def _calls_and_loads(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:

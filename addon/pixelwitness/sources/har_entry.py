@@ -20,6 +20,8 @@ from pixelwitness.sources.content import MAX_BODY, decode
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d\d:?\d\d)?$")
 MAX_HEADERS = 10_000
+BLOCKED = "blocked: "
+"""Before what a recorder says of why its browser did not send a request."""
 TOO_LARGE = object()
 """Instead of a text that is longer than this program reads."""
 
@@ -178,6 +180,6 @@ def _error(entry: dict[str, Any]) -> str | None:
     response = entry.get("response")
     for holder in (response if isinstance(response, dict) else {}, entry):
         for key in ("_error", "_blockedReason", "_failureText"):
-            if isinstance(holder.get(key), str):
-                return _clean(holder[key])[:200]
+            if isinstance(holder.get(key), str) and holder[key]:
+                return _clean((BLOCKED if key == "_blockedReason" else "") + holder[key])[:200]
     return None

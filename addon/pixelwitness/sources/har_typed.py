@@ -135,9 +135,8 @@ def _response(entry: _Entry, started: int, url: str, wanted: Wanted) -> Response
 
 
 def _error(entry: _Entry) -> str | None:
-    response = entry.response
-    said = (response.error, response.blocked, response.failure) if response is not None else ()
-    for text in (*said, entry.error, entry.blocked, entry.failure):
-        if isinstance(text, str):
-            return text[:200]
+    for holder in (entry.response, entry) if entry.response is not None else (entry,):
+        for before, text in (("", holder.error), (har_entry.BLOCKED, holder.blocked), ("", holder.failure)):
+            if isinstance(text, str) and text:
+                return (before + text)[:200]
     return None
