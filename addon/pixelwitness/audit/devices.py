@@ -1,6 +1,6 @@
 """Several browsers behind one client's name (one address, a shared proxy on one machine): each has its own cookies.
 
-Where requests to a site's own hosts came from more than one program, by User-Agent, its session is taken apart: what
+Where requests and sends came from more than one program, by User-Agent, a site's session is taken apart: what
 one browser chose says nothing of another. A device that changes its User-Agent within a visit (emulation, "desktop
 site") is taken apart as well, and a blind spot says so.
 """
