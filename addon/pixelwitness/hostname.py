@@ -29,7 +29,8 @@ def _ascii(host: str) -> str:
 
 
 def _label(label: str) -> str:
-    """A label that the standard forbids and browsers take all the same (an emoji)."""
+    """A label that the standard forbids: browsers take some all the same (an emoji), and others stand in no name."""
+    label = "".join(c if c.isprintable() else "\ufffd" for c in label)
     if label.isascii():
         return label
     return "xn--" + label.encode("utf-8", "replace").decode().encode("punycode").decode().lower()

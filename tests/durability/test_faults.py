@@ -56,7 +56,9 @@ def visit(tmp_path: Path, *, options: dict[str, Any], during: Callable[[PixelWit
             context.configure(addon, pixelwitness_db=str(tmp_path / "a.db"), **options)
             addon.running()
             try:
-                for one in (document(cookie=REFUSED), pixel(), document(f"{SHOP}two", cookie=REFUSED)):
+                # Kept until the end: the add-on itself keeps no flow alive.
+                flows = [document(cookie=REFUSED), pixel(), document(f"{SHOP}two", cookie=REFUSED)]
+                for one in flows:
                     before = untouched(one)
                     addon.requestheaders(one)
                     addon.request(one)

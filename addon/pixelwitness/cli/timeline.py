@@ -26,13 +26,12 @@ SIGNS = {"page": "PAGE", "consent": "CONSENT", "opt_out": "OPT-OUT", "mark": "MA
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions as JSON.")
 def timeline(db: Path, prop: str, client: str | None, everything: bool, as_json: bool) -> None:
     """Draw a session: page views, what changed in consent, sends by tier, and their verdicts."""
-    from pixelwitness.hostname import ascii_host
     from pixelwitness.ledger.store import LedgerError, read_ledger
     from pixelwitness.report.sessions import sessions
 
     try:
         ledger = read_ledger(db)
-        drawn = sessions(ledger, ascii_host(prop), client, everything=everything)
+        drawn = sessions(ledger, prop, client, everything=everything)
         ledger.close()
     except LedgerError as error:
         raise UsableError(str(error)) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pixelwitness.hostname import ascii_host
 from pixelwitness.ledger.store import Ledger, LedgerError
 
 SHORT = {"violation": "VIOLATION", "compliant": "ok", "unverified": "unverified", "not_applicable": "n/a"}
@@ -45,6 +46,7 @@ def sessions(ledger: Ledger, prop: str, client: str | None = None, *, everything
         for table in ("hits", "page_views", "signals")
         for r in ledger.db.query(f"select distinct property from {table} where property is not null")  # noqa: S608
     }
+    prop = prop if prop in known else ascii_host(prop)
     if prop not in known:
         names = ", ".join(sorted(known)[:20]) or "none"
         raise LedgerError(f"{ledger.path}: knows no property {prop}. There are: {names}")
