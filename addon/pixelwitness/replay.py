@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelwitness.audit.model import Judgement
+from pixelwitness.capture import Capture, Intake, batches, damage_key, finished_key
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import Ledger, RunInfo
 from pixelwitness.marks import marks_beside
 from pixelwitness.observations import Signal
-from pixelwitness.reading import Capture, Reading, batches, damage_key, finished_key
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import Scope, judge_recording, mark_record, mitmproxy_version, now, program
@@ -81,13 +81,13 @@ def replay(
     run = ledger.begin_run(info)
     read = new = 0
     if not run.already_complete:
-        reading = Reading(
+        intake = Intake(
             run.id, options.client, options.separate, options.scope, options.keep_plaintext, options.people,
             options.max_body,
         )  # fmt: skip
-        ledger.record(run.id, [mark_record(m) for m in marks], reading.storing(book))
+        ledger.record(run.id, [mark_record(m) for m in marks], intake.storing(book))
         left = [c for c in opened if not _is_done(ledger, c, run.id)]
-        for seen, added in _all(ledger, left, reading, book, problems, progress, min(jobs, len(left))):
+        for seen, added in _all(ledger, left, intake, book, problems, progress, min(jobs, len(left))):
             read, new = read + seen, new + added
     if options.people and read and not new:
         problems.append(
@@ -124,20 +124,20 @@ def _is_done(ledger: Ledger, capture: Capture, run_id: str) -> bool:
 
 
 def _all(
-    ledger: Ledger, captures: Sequence[Capture], reading: Reading, book: Rulebook, problems: list[str],
+    ledger: Ledger, captures: Sequence[Capture], intake: Intake, book: Rulebook, problems: list[str],
     progress: Callable[[str, int], None], jobs: int,
 ) -> Iterator[tuple[int, int]]:  # fmt: skip
     """Reads captures into the ledger, and gives for each how many exchanges it held and how many records were new."""
     if jobs > 1:
-        for capture, made in read_by(jobs, captures, reading, book, ledger.secret):
+        for capture, made in read_by(jobs, captures, intake, book, ledger.secret):
             problems += made.problems
-            yield made.count, sum(ledger.add(reading.run_id, batch) for batch in written(made.file))
+            yield made.count, sum(ledger.add(intake.run_id, batch) for batch in written(made.file))
             progress(capture.name, made.count)
         return
-    how = reading.storing(book)
+    how = intake.storing(book)
     for capture in captures:
         read = new = 0
-        for batch, read in batches(capture, reading, book, problems.append):
-            new += ledger.record(reading.run_id, batch, how)
+        for batch, read in batches(capture, intake, book, problems.append):
+            new += ledger.record(intake.run_id, batch, how)
             progress(capture.name, read)
         yield read, new

@@ -17,9 +17,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwitness.capture import Capture, Intake, batches
 from pixelwitness.ledger.commit import LeafOf, keyed
 from pixelwitness.ledger.store import Prepared, observation_id, prepared
-from pixelwitness.reading import Capture, Reading, batches
 from pixelwitness.rulebook import Rulebook
 
 ATTEMPTS = 2
@@ -40,7 +40,7 @@ class Read:
 class _Setup:
     """What a worker needs once."""
 
-    reading: Reading
+    intake: Intake
     book: Rulebook
     leaf: LeafOf
 
@@ -48,25 +48,25 @@ class _Setup:
 _setup: _Setup | None = None
 
 
-def _start(reading: Reading, book: Rulebook, secret: bytes) -> None:
+def _start(intake: Intake, book: Rulebook, secret: bytes) -> None:
     global _setup
-    _setup = _Setup(reading, book, keyed(secret))
+    _setup = _Setup(intake, book, keyed(secret))
 
 
 def _read(capture: Capture, file: Path) -> Read:
     if _setup is None:
         raise RuntimeError("a worker that was not set up")
-    return read_into(file, capture, _setup.reading, _setup.book, _setup.leaf)
+    return read_into(file, capture, _setup.intake, _setup.book, _setup.leaf)
 
 
-def read_into(file: Path, capture: Capture, reading: Reading, book: Rulebook, leaf: LeafOf) -> Read:
+def read_into(file: Path, capture: Capture, intake: Intake, book: Rulebook, leaf: LeafOf) -> Read:
     """Reads a capture and leaves what is to be written in a file."""
     problems: list[str] = []
-    how = reading.storing(book)
+    how = intake.storing(book)
     count = 0
     with file.open("wb") as out:
-        for batch, count in batches(capture, reading, book, problems.append):  # noqa: B007  the last is the result
-            pickle.dump([prepared(r, how, leaf, observation_id(r, reading.run_id)) for r in batch], out)
+        for batch, count in batches(capture, intake, book, problems.append):  # noqa: B007  the last is the result
+            pickle.dump([prepared(r, how, leaf, observation_id(r, intake.run_id)) for r in batch], out)
     return Read(count, tuple(problems), file)
 
 
@@ -79,7 +79,7 @@ def written(file: Path) -> Iterator[Sequence[Prepared]]:
 
 
 def read_by(
-    jobs: int, captures: Sequence[Capture], reading: Reading, book: Rulebook, secret: bytes
+    jobs: int, captures: Sequence[Capture], intake: Intake, book: Rulebook, secret: bytes
 ) -> Iterator[tuple[Capture, Read]]:  # fmt: skip
     """Reads captures by several processes and gives them in order."""
     with tempfile.TemporaryDirectory(prefix="pixelwitness-") as folder:
@@ -87,7 +87,7 @@ def read_by(
         attempts = 0
         while waiting:
             try:
-                yield from _pool(jobs, waiting, reading, book, secret)
+                yield from _pool(jobs, waiting, intake, book, secret)
             except BrokenProcessPool:
                 attempts += 1
                 if attempts % ATTEMPTS:
@@ -95,7 +95,7 @@ def read_by(
                 # The first that is not done may not be the culprit: alone in a process of its own it shows.
                 capture, file = waiting[0]
                 try:
-                    yield from _pool(1, deque([waiting[0]]), reading, book, secret)
+                    yield from _pool(1, deque([waiting[0]]), intake, book, secret)
                 except BrokenProcessPool:
                     file.write_bytes(b"")
                     what = f"{capture.name}: the process that read it was ended (killed, or out of memory)"
@@ -104,12 +104,12 @@ def read_by(
 
 
 def _pool(
-    jobs: int, waiting: deque[tuple[Capture, Path]], reading: Reading, book: Rulebook, secret: bytes
+    jobs: int, waiting: deque[tuple[Capture, Path]], intake: Intake, book: Rulebook, secret: bytes
 ) -> Iterator[tuple[Capture, Read]]:  # fmt: skip
     """One pool's work: what was given out is taken off `waiting`. Raises BrokenProcessPool where a process ended."""
     # Started afresh on every system: a fork would copy the open ledger, and the threads that draw progress.
     context = multiprocessing.get_context("spawn")
-    arguments = (reading, book, secret)
+    arguments = (intake, book, secret)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=arguments) as pool:
         running: deque[Future[Read]] = deque()
         while waiting:

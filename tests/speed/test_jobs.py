@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from pixelwitness import reading, workers
+from pixelwitness import capture, workers
+from pixelwitness.capture import Capture
 from pixelwitness.ledger.store import Ledger, open_ledger, read_ledger
 from pixelwitness.ledger.verify import verify
-from pixelwitness.reading import Capture
 from pixelwitness.replay import Options, Outcome, replay
 from pixelwitness.rulebook import load_rulebook
 
@@ -82,7 +82,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 ) -> None:  # fmt: skip
     _, expected = run(tmp_path / "whole.db", library, 1)
     opened: list[str] = []
-    original = reading.read_capture
+    original = capture.read_capture
 
     def counted(path: Path, **named: Any) -> Iterator[Any]:
         opened.append(path.name)
@@ -90,7 +90,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
             raise KeyboardInterrupt
         return original(path, **named)
 
-    monkeypatch.setattr(reading, "read_capture", counted)
+    monkeypatch.setattr(capture, "read_capture", counted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "a.db", library, 1)
     first, opened[:] = opened[:3], [""] * 10
@@ -108,14 +108,14 @@ def test_a_file_that_cannot_be_opened_stops_no_other(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_the_program_stops_no_other_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = reading.read_capture
+    original = capture.read_capture
 
     def faulty(path: Path, **named: Any) -> Iterator[Any]:
         if path.name == "bad.har":
             raise ZeroDivisionError("x")
         return original(path, **named)
 
-    monkeypatch.setattr(reading, "read_capture", faulty)
+    monkeypatch.setattr(capture, "read_capture", faulty)
     shutil.copy(DEMO[0], tmp_path / "bad.har")
     ledger = open_ledger(tmp_path / "a.db")
     outcome = replay(ledger, [(tmp_path / "bad.har", "bad.har"), (DEMO[1], "a.har")], OPTIONS, BOOK)
@@ -135,6 +135,6 @@ def _killed(capture: Capture, file: Path) -> workers.Read:
 def test_a_capture_that_kills_its_process_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_read", _killed)
     captures = [Capture(Path(n), n, n) for n in ("a.har", "bad.har", "c.har", "d.har")]
-    made = list(workers.read_by(2, captures, reading.Reading("r"), BOOK, bytes(32)))
+    made = list(workers.read_by(2, captures, capture.Intake("r"), BOOK, bytes(32)))
     assert [c.name for c, _ in made] == ["a.har", "bad.har", "c.har", "d.har"]
     assert [bool(r.problems) for _, r in made] == [False, True, False, False]

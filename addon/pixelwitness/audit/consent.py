@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pixelwitness.audit.reading import ConsentAt, merged, read
+from pixelwitness.audit.moment import ConsentAt, merged, read
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.stretch import bounds, stretch_between
 from pixelwitness.audit.timeline import CHOICES

@@ -27,11 +27,11 @@ from pixelwitness.audit.model import (
     VerdictWord,
     Violation,
 )
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.notices import SiteNotices
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.pixels import hosted_notices, notices, pixel_records
 from pixelwitness.audit.placing import Place
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
 from pixelwitness.audit.session import Placed, Session, bare_views
 from pixelwitness.audit.sessions import sessions_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pixelwitness.audit.consent import ConsentTimeline
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt, OptOutTimeline
 from pixelwitness.audit.placing import Place
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.sites import Site, SiteAt, disclosed
 from pixelwitness.observations import Hit

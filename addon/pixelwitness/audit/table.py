@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.placing import Place
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.verdict import OPT_OUT_RULE, Decision, decide
 from pixelwitness.audit.violations import Case, Weight, grade
 from pixelwitness.audit.words import reason

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from pixelwitness.audit.model import VerdictWord
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.sites import NOTHING_SAID, SiteAt
 from pixelwitness.observations import TIERS, Hit, Identifier, OptOutKind, Tier
 from pixelwitness.rulebook.law import Binding, Period, Regime, in_force

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 
 from pixelwitness.audit.model import Applicability, Confidence, Violation
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.placing import Place
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.sites import NOTHING_SAID, SiteAt
 from pixelwitness.audit.verdict import Decision, tier_of
 from pixelwitness.audit.words import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.verdict import Decision, cookies_in
 from pixelwitness.exchange import iso
 from pixelwitness.observations import Hit, Identifier, OptOutKind

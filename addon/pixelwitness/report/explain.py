@@ -13,9 +13,9 @@ from pixelwitness.audit.change import describe
 from pixelwitness.audit.consent import ConsentTimeline
 from pixelwitness.audit.known import NO_SITE, Known
 from pixelwitness.audit.model import Rows
+from pixelwitness.audit.moment import ConsentAt
 from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.placing import Place
-from pixelwitness.audit.reading import ConsentAt
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.sessions import sessions_of
 from pixelwitness.audit.sites import Site, SiteAt, sites_of

@@ -29,7 +29,7 @@ class Capture:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Intake:
     """How captures are read and stored. `client` names whoever the captures' requests came from."""
 
     run_id: str
@@ -56,18 +56,18 @@ def damage_key(capture: Capture) -> str:
 
 
 def batches(
-    capture: Capture, reading: Reading, book: Rulebook, problem: Callable[[str], None]
+    capture: Capture, intake: Intake, book: Rulebook, problem: Callable[[str], None]
 ) -> Iterator[tuple[Sequence[Record], int]]:  # fmt: skip
     """The records of a capture in batches, each with the number of exchanges that were read so far.
 
     A capture that is damaged is read up to the damage, which is told to `problem` in one line.
     """
     tally = Tally()
-    lens = Lens(book, reading.scope, reading.people)
+    lens = Lens(book, intake.scope, intake.people)
     batch: list[Record] = []
     read = 0
-    client = reading.client or (f"capture:{capture.name}" if reading.separate else "capture")
-    renamed = client if reading.client or reading.separate else None
+    client = intake.client or (f"capture:{capture.name}" if intake.separate else "capture")
+    renamed = client if intake.client or intake.separate else None
     try:
         for item in _until_damage(capture, client, book, problem):
             if isinstance(item, ReadNote):
@@ -88,7 +88,7 @@ def batches(
         what = f"a fault of the program after {read} exchanges ({type(error).__name__}: {str(error)[:120]})"
         problem(f"{capture.name}: {what}. Please report it; everything before was read")
         batch.append(_note(ReadNote("capture_damaged", what), capture, client))
-    batch.append(tally.record(finished_key(capture, reading.run_id), now()))
+    batch.append(tally.record(finished_key(capture, intake.run_id), now()))
     yield batch, read
 
 
