@@ -1,8 +1,8 @@
 """How much memory large captures take: `uv run python benchmarks/memory.py [--megabytes 2000] [--reader-only]`.
 
 A HAR of that size is made in a temporary folder, and one of a tenth of it. Printed is the most that a process held at
-once, by the system's count: of the reader alone, which should not grow with the file, and of a whole replay, which keeps
-what is judged.
+once, by the system's count: of the reader alone, which should not grow with the file, and of a whole replay, which
+keeps what is judged.
 """
 
 from __future__ import annotations
