@@ -101,3 +101,32 @@ def test_a_stamp_still_tells_when_the_new_answer_came() -> None:
     visit = [page(0, cookie=was), hit(3_000), hit(10_000), page(20_000, cookie=now)]
     assert verdict([visit[0], visit[1], visit[3]]).consent_state == "granted"
     assert verdict(visit).consent_state == "denied"
+
+
+# --- cookies of one system on several hosts ---------------------------------------------------------------------------
+
+REFUSED_HERE = cookie("cmplz_consented_services", {"tiktok": False}) + "; cmplz_marketing=allow"
+ALL_THERE = "cmplz_marketing=allow; cmplz_banner-status=dismissed"
+BLOG = "https://blog.shop.example/"
+
+
+def test_a_host_that_never_got_the_services_cookie_does_not_end_what_was_said_of_the_service() -> None:
+    visit = [page(0, cookie=REFUSED_HERE), page(20_000, BLOG, cookie=ALL_THERE), hit(21_000)]
+    v = verdict(visit)
+    assert (v.consent_state, v.verdicts["eu"]) == ("denied", "violation")
+    # On that host itself a page may go by what stands there: no accusation, and no all-clear.
+    there = verdict([*visit[:2], hit(21_000, url=BLOG)])
+    assert set(there.possible_states) == {"granted", "denied"}
+    assert (there.verdicts["eu"], there.unknown_because) == ("unverified", ("consent_elsewhere",))
+
+
+def test_a_host_that_had_shown_the_services_cookie_and_shows_it_no_more_ends_it() -> None:
+    had = page(10_000, BLOG, cookie=REFUSED_HERE)
+    visit = [page(0, cookie=REFUSED_HERE), had, page(20_000, BLOG, cookie=ALL_THERE), hit(21_000)]
+    assert verdict(visit).consent_state == "granted"
+
+
+def test_both_hosts_saying_the_same_is_no_doubt() -> None:
+    none = "cmplz_marketing=deny; cmplz_banner-status=dismissed"
+    v = verdict([page(0, cookie=REFUSED_HERE), page(20_000, BLOG, cookie=none), hit(21_000, url=BLOG)])
+    assert (v.consent_state, v.unknown_because) == ("denied", ())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from pixelwitness.audit.clock import ClientClock
-from pixelwitness.audit.timeline import Evidence, settle
+from pixelwitness.audit.timeline import ANSWERS, CHOICES, Evidence, Value, settle
 from pixelwitness.observations import Level, Signal
+from pixelwitness.property import host_of
 from pixelwitness.rulebook.law import Judging
 
 ACTS = frozenset({"cmp_call", "mark"})
@@ -21,6 +23,9 @@ JARS = frozenset({"cookie", "set_cookie", "probe"})
 LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
 """The most specific first."""
 DAY = 86_400_000
+NO_HOSTS: frozenset[str] = frozenset()
+MOST_JARS = 50
+"""Hosts of one site that are compared; with more, what they contradict each other in stays open."""
 
 
 @dataclass
@@ -37,18 +42,34 @@ class System:
     """When a document was asked for in which another system was first seen loading, and this one never again."""
     unheard: dict[str, list[Evidence]] = field(default_factory=dict)
     """By host: jars without this system's cookie where it was seen loading, and the cookie only on other hosts."""
-    _settled: dict[tuple[Level, str | None], list[Evidence]] = field(default_factory=dict)
+    unreached: dict[Level, frozenset[str | None]] = field(default_factory=dict)
+    """By level: hosts that were seen with cookies of this system, and never with the one that speaks on that level."""
+    apart: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By host, those that are shown to have cookies of their own beside it."""
+    _settled: dict[tuple[Level, str | None, frozenset[str]], list[Evidence]] = field(default_factory=dict)
 
-    def settled(self, level: Level, host: str | None) -> list[Evidence]:
+    def settled(self, level: Level, host: str | None, without: frozenset[str] = NO_HOSTS) -> list[Evidence]:
         """The evidence of a level for a page on a host, in the order in which it came into force; asked for only once
-        all of it is there. A jar without this system's cookie says nothing of another host than its own: whether the
-        cookie is bound to its host cannot be seen.
+        all of it is there. What some hosts said is left out. A jar without this system's cookie says nothing of another
+        host than its own: whether the cookie is bound to its host cannot be seen.
         """
         host = host if self.id and host in self._bare_hosts else None if not self.id or host is None else ""
-        if (level, host) not in self._settled:
+        key = level, host, without
+        if key not in self._settled:
             found = [e for e in self.levels.get(level, ()) if e.signal or host is None or e.host == host]
-            self._settled[level, host] = settle(found)
-        return self._settled[level, host]
+            self._settled[key] = settle([e for e in found if (e.host or e.called_on) not in without])
+        return self._settled[key]
+
+    def jars(self, host: str | None) -> tuple[frozenset[str], ...]:
+        """The cookie jars that may count for a page on a host, each by the hosts whose word is no part of it.
+
+        Where two hosts are shown to keep cookies of their own, one counts by its own; what a third host says may
+        count beside it, or not. For a page on any other host each of them may be the one that counts.
+        """
+        if host in self.apart:
+            hosts = {h for evidence in self.levels.values() for e in evidence if (h := e.host or e.called_on)}
+            return tuple(dict.fromkeys((frozenset(hosts - {host}), self.apart[host])))
+        return tuple(dict.fromkeys(self.apart[h] for h in sorted(self.apart))) or (NO_HOSTS,)
 
     @cached_property
     def first_seen(self) -> int:
@@ -58,6 +79,33 @@ class System:
     @cached_property
     def _bare_hosts(self) -> frozenset[str | None]:
         return frozenset(e.host for evidence in self.levels.values() for e in evidence if not e.signal)
+
+
+def _in_two_jars(evidence: Sequence[Evidence], late: int) -> set[tuple[str, str]]:
+    """Pairs of hosts with a cookie each: an answer was found on one, in force since before another value was found on
+    the other and until after it, by more than requests may overtake each other (`late` milliseconds). Where that other
+    value was found on its own host as well, two visitors are behind one client."""
+    found: dict[Value, dict[str, list[int]]] = {}
+    answers: dict[tuple[Value, str, int], int] = {}
+    for e in evidence:
+        if e.written or not e.signal or e.host is None or e.value not in CHOICES:
+            continue
+        insort(found.setdefault(e.value, {}).setdefault(e.host, []), e.seen)
+        if e.since is not None and e.value in ANSWERS:
+            key = e.value, e.host, e.by
+            answers[key] = max(e.seen, answers.get(key, e.seen))
+    if len({host for by_host in found.values() for host in by_host}) > MOST_JARS:
+        return set()
+    pairs = set()
+    for (value, host, by), until in answers.items():
+        others = {
+            other
+            for v, by_host in found.items() if v != value
+            for other, times in by_host.items() if bisect_right(times, by) < bisect_left(times, until - late)
+        }  # fmt: skip
+        if host not in others:
+            pairs |= {(min(host, other), max(host, other)) for other in others}
+    return pairs
 
 
 def evidence_of(signal: Signal, client_clock: ClientClock, rules: Judging) -> Evidence:
@@ -102,6 +150,7 @@ def evidence_of(signal: Signal, client_clock: ClientClock, rules: Judging) -> Ev
         expires=expires,
         written=written,
         host=signal.host,
+        called_on=host_of(signal.page) if signal.source == "cmp_call" else None,
         choice_made=signal.choice_made,
         stamp=stamp,
         on_client=on_client,
@@ -151,6 +200,9 @@ def system_of(
             found = [e for e in found if e.value != "unknown" or e.signal in acted]
         if found:
             system.levels[level] = found
+            system.unreached[level] = _unreached(_cookies_of(said), answers)
+    pairs = {pair for found in system.levels.values() for pair in _in_two_jars(found, rules.least_clock_error_ms)}
+    system.apart = {h: frozenset(b if a == h else a for a, b in pairs if h in (a, b)) for p in pairs for h in p}
     for s in (*answers, *marks):
         if s.effective_default is not None:
             system.defaults[s.id] = s.effective_default
@@ -177,14 +229,16 @@ def _at_level(level: Level, answers: Sequence[Signal], categories: Sequence[str]
 def _no_longer(level: Level, said: Sequence[Signal], answers: Sequence[Signal]) -> list[Signal]:
     """Sightings of the visitor's cookies in which nothing stands on this level, as it did at another time: what they
     say on the next one is then all that the system says. So a later answer by category ends an earlier one by service,
-    and the other way round. Of a Set-Cookie and a report of the probe, which show one cookie, only of that cookie.
+    and the other way round. Of a Set-Cookie and a report of the probe, which show one cookie, only of that cookie. A
+    host that never got the cookie of this level ends nothing: it may be bound to another host.
     """
     below = LEVELS[LEVELS.index(level) + 1 :]
     spoke = {s.id for s in said}
-    names = {s.name for s in said if s.source in JARS and s.state != "unanswered"}
+    names = _cookies_of(said)
+    unreached = _unreached(names, answers)
     sightings: dict[tuple[str | None, str | None], list[Signal]] = {}
     for s in answers:
-        if s.source == "cookie" and names:
+        if s.source == "cookie" and names and s.host not in unreached:
             sightings.setdefault((s.exchange_id, None), []).append(s)
         elif s.source in JARS and s.name in names:
             sightings.setdefault((s.exchange_id, s.name), []).append(s)
@@ -194,6 +248,17 @@ def _no_longer(level: Level, said: Sequence[Signal], answers: Sequence[Signal]) 
             under = next((s for lower in below for s in sighting if s.level == lower), None)
             found += [under] if under is not None else []
     return found
+
+
+def _cookies_of(said: Sequence[Signal]) -> frozenset[str]:
+    """The cookies that speak on a level."""
+    return frozenset(s.name for s in said if s.source in JARS and s.state != "unanswered")
+
+
+def _unreached(names: Collection[str], answers: Sequence[Signal]) -> frozenset[str | None]:
+    """Hosts that were seen with cookies of a system and never with any of those named."""
+    shown = [s for s in answers if s.source in JARS]
+    return frozenset(s.host for s in shown if names) - {s.host for s in shown if s.name in names}
 
 
 def speaks(signal: Signal) -> bool:

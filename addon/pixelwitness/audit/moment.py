@@ -54,21 +54,60 @@ class ConsentAt:
 def read(
     system: System, moment: int, host: str | None, rules: Judging, client_time: int | None = None
 ) -> ConsentAt | None:
-    """What one system says at a moment: by its most specific level that says anything."""
+    """What one system says at a moment, for a page on a host: of every cookie jar that may count there."""
+    ask = _Question(system, moment, host, rules, client_time)
+    said = [r for r in (_in_jar(ask, without) for without in system.jars(host)) if r is not None]
+    return reduce(_either, said) if said else None
+
+
+@dataclass(frozen=True)
+class _Question:
+    system: System
+    moment: int
+    host: str | None
+    rules: Judging
+    client_time: int | None
+
+
+def _in_jar(ask: _Question, without: frozenset[str], levels: Sequence[Level] = LEVELS) -> ConsentAt | None:
+    """What one system says by one jar: by its most specific level that says anything."""
+    system, moment, host, rules = ask.system, ask.moment, ask.host, ask.rules
     fallback: ConsentAt | None = None
-    for level in LEVELS:
-        settled = system.settled(level, host)
+    for i, level in enumerate(levels):
+        settled = system.settled(level, host, without)
         if not settled:
             continue
-        if client_time is not None and any(e.on_client for e in settled):
+        if ask.client_time is not None and any(e.on_client for e in settled):
             near = rules.least_clock_error_ms
-            settled = settle([by_client_time(e, moment, client_time, near) for e in settled])
+            settled = settle([by_client_time(e, moment, ask.client_time, near) for e in settled])
         reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
         result = _result(system, level, reading, settled, host)
         if len(result.possible) < len(CHOICES):
-            return _heard_here(result, system, level, moment, host, rules)
+            result = _heard_here(result, system, level, moment, host, rules)
+            # Without the cookie of this level, a page on this host may go by what the others say.
+            below = _in_jar(ask, without, levels[i + 1 :]) if host in system.unreached.get(level, ()) else None
+            return _either(result, below) if below is not None else result
         fallback = fallback or result
     return fallback
+
+
+def _either(one: ConsentAt, other: ConsentAt) -> ConsentAt:
+    """Two readings of one system, by different cookies, of which either may count on the page."""
+    possible = one.possible | other.possible
+    if possible == one.possible:
+        return replace(one, set_aside=tuple(dict.fromkeys((*one.set_aside, *other.signals, *other.set_aside))))
+    return replace(
+        one,
+        possible=possible,
+        reasons=tuple(dict.fromkeys((*one.reasons, *other.reasons, "consent_elsewhere"))),
+        signals=tuple(dict.fromkeys((*one.signals, *other.signals))),
+        set_aside=tuple(dict.fromkeys((*one.set_aside, *other.set_aside))),
+        shown_by=tuple(dict.fromkeys((*one.shown_by, *other.shown_by))),
+        withdrawn=False,
+        refused_at=None,
+        confirmed=False,
+        other_host=True,
+    )
 
 
 def _heard_here(

@@ -36,6 +36,8 @@ class Evidence:
     written: bool = False
     """An act at this moment (a CMP's call, an auditor's mark, a Set-Cookie), not a state that was found."""
     host: str | None = None
+    called_on: str | None = None
+    """The host of the page that made a call, which speaks for that page's cookies."""
     choice_made: bool | None = None
     exchange: str | None = None
     """The request that showed it, where no signal of its own did (a jar without the cookie)."""
