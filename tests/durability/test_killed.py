@@ -132,11 +132,16 @@ def test_a_replay_that_is_ended(ending: signal.Signals, code: int, tmp_path: Pat
         text = CAPTURE.read_text().replace("shop.example", f"shop{number}.example")
         (many / f"{number:02}.har").write_text(text)
     db = tmp_path / "a.db"
-    args = [sys.executable, "-c", COMMAND, "replay", str(many), "--db", str(db)]
+    # Slowed down, so that it is at work for ten seconds after the first capture, however fast the machine is.
+    slow = ("import time, pixelwitness.replay as r; real = r.batches\n"
+            "def batches(*a):\n"
+            "    for made in real(*a):\n        time.sleep(0.3)\n        yield made\n"
+            f"r.batches = batches; {COMMAND}")  # fmt: skip
+    args = [sys.executable, "-c", slow, "replay", str(many), "--db", str(db)]
     running = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and running.poll() is None:
-        time.sleep(0.2)
+        time.sleep(0.05)
         if db.exists() and count(db) > 20:
             break
     assert running.poll() is None, running.communicate()
