@@ -13,7 +13,7 @@ from pixelwitness.consent.read import request_signals, response_signals
 from pixelwitness.exchange import Exchange, header_values
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
-from pixelwitness.observations import BlindSpot, FirstParty, Frame, Observed, PageView
+from pixelwitness.observations import NEVER_SENT, BlindSpot, FirstParty, Frame, Observed, PageView, Signal
 from pixelwitness.pixels.decode import completed, disclosed, hits, page_of
 from pixelwitness.pixels.hosted import hosted, may_be_script
 from pixelwitness.property import property_of, registrable_domain
@@ -32,8 +32,11 @@ def observe_request(exchange: Exchange, book: Rulebook, people: People = NOBODY)
         return Observed(category="other")
     top = _is_top_document(exchange, classified)
     made, spots = hits(exchange, classified, book, people)
-    if made and not book.judging.was_sent(exchange.error):
-        made, spots = (), (*spots, _blocked(exchange))
+    sent = book.judging.was_sent(exchange.error)
+    if made and not sent:
+        made, spots = (), (*spots, _blocked(exchange, "blocked_send"))
+    if classified.category == "tag_manager" and not sent:
+        spots = (*spots, _blocked(exchange, "tag_manager_blocked"))
     # A payload's marker on a host that is not the vendor's proves nothing until the payload was read.
     category = classified.category if made or spots or not _is_anywhere(classified) else "other"
     signals = request_signals(exchange, book, category=category, document=top, own_site=_is_anywhere(classified))
@@ -41,11 +44,11 @@ def observe_request(exchange: Exchange, book: Rulebook, people: People = NOBODY)
         signals += app_signals(exchange, made, book)
     return Observed(
         category=category,
-        page_view=_page_view(exchange) if top else None,
-        first_party=_first_party(exchange, classified, top=top),
+        page_view=_page_view(exchange) if top and sent else None,
+        first_party=_first_party(exchange, classified, top=top) if sent else None,
         frame=_frame(exchange, classified) if not top else None,
         hits=made,
-        signals=signals,
+        signals=signals if sent else _never_sent(signals),
         blind_spots=spots,
     )
 
@@ -56,14 +59,12 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
     if probe.is_report(exchange):
         return Observed(category=probe.CATEGORY)
     classified = classify(exchange, book)
-    if response is None or not exchange.host:
+    if response is None or not exchange.host or not book.judging.was_sent(exchange.error):
         return Observed(category=classified.category)
     top = _is_top_document(exchange, classified)
     first_party = _first_party(exchange, classified, top=top)
     names = _set_cookie_names(exchange)
     made, _ = hits(exchange, classified, book, people) if classified.endpoint is not None else ((), ())
-    if not book.judging.was_sent(exchange.error):
-        made = ()
     scripts, settings = hosted(exchange, book)
     return Observed(
         category=classified.category if made or not _is_anywhere(classified) else "other",
@@ -108,12 +109,20 @@ def _is_anywhere(classified: Classified) -> bool:
     return classified.endpoint is not None and not classified.endpoint.hosts
 
 
-def _blocked(exchange: Exchange) -> BlindSpot:
+def _never_sent(signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
+    """What a request says of consent that the browser or a tool stopped: recorders then show what the page asked for,
+    and not the cookies that would have gone with it."""
+    return tuple(
+        s.model_copy(update={"detail": {**s.detail, NEVER_SENT: True}}) for s in signals if s.source != "cookie"
+    )
+
+
+def _blocked(exchange: Exchange, kind: str) -> BlindSpot:
     return BlindSpot(
         client=exchange.client,
         agent=exchange.agent,
         host=exchange.host,
-        kind="blocked_send",
+        kind=kind,
         detail=f"{exchange.host}{exchange.path}: {exchange.error}"[:200],
         at=exchange.started_at,
         exchange_id=exchange.id,

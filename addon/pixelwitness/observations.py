@@ -28,6 +28,10 @@ Level = Literal["vendor", "category", "advertising", "tcf", "none"]
 TikTok; advertising; purposes of the TCF, which names no TikTok; nothing that decides."""
 
 
+NEVER_SENT = "never_sent"
+"""In a signal's details: its request did not leave the browser."""
+
+
 class Observation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.observations import BlindSpot
-from support import SHOP, hit, judged, onetrust, page, style
+from support import SHOP, START, asset, cmp_script, hit, judged, onetrust, page, style, verdict
 
 NO = onetrust(False, at=-5000)
 JSON = [("Sec-Fetch-Mode", "cors"), ("Content-Type", "application/json")]
@@ -71,3 +73,58 @@ def test_what_a_tool_or_the_browser_stopped_is_no_send(error: str) -> None:
 
 def test_what_ended_early_had_left() -> None:
     assert judged([page(0, cookie=NO), hit(1000, exchange={"error": "net::ERR_ABORTED"})]).violations
+
+
+@pytest.mark.parametrize(
+    "error", ["net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin", "net::ERR_BLOCKED_BY_ORB", "blocked: corp-not-same-origin"]
+)
+def test_an_answer_that_was_kept_from_the_page_came_to_a_request_that_had_left(error: str) -> None:
+    assert judged([page(0, cookie=NO), hit(1000, exchange={"error": error})]).violations
+
+
+# --- what a blocked request shows -------------------------------------------------------------------------------------------
+
+BLOCKED = "net::ERR_BLOCKED_BY_CLIENT"
+
+
+def test_a_blocked_request_without_cookies_shows_no_empty_jar() -> None:
+    """Recorders show what the page asked for, not the cookies that would have gone with it."""
+    again = page(5_000, SHOP + "a")
+    visit = [page(0, cookie=onetrust(True, at=-5000)), replace(again, error=BLOCKED, response=None), hit(20_000)]
+    assert verdict(visit).consent_state == "granted"
+    assert verdict([visit[0], again, hit(5_500)]).consent_state == "unanswered"
+
+
+def test_cookies_of_a_blocked_request_count_as_little() -> None:
+    stopped = replace(asset(5_000, cookie=NO), error=BLOCKED)
+    visit = [page(0, cookie=onetrust(True, at=-5000)), stopped, hit(20_000)]
+    assert verdict(visit).consent_state == "granted"
+    assert verdict([visit[0], asset(5_000, cookie=onetrust(False, at=4_000)), hit(20_000)]).consent_state == "denied"
+
+
+def test_a_consent_system_that_was_blocked_is_not_missing() -> None:
+    """It asked nobody and held nothing back: neither "the site has no banner" nor an accusation."""
+    fresh, stub = page(0), cmp_script(100)
+    kept_out = replace(stub, error=BLOCKED)
+    v = verdict([fresh, style(50), kept_out, hit(1000)])
+    assert (v.verdicts["eu"], v.unknown_because) == ("unverified", ("cmp_blocked",))
+    assert verdict([fresh, style(50), stub, hit(1000)]).verdicts["eu"] == "violation"
+    notices = {n.rule for n in judged([fresh, style(50), kept_out, hit(1000)]).notices}
+    assert "no-consent-mechanism" not in notices
+    assert "no-consent-mechanism" in {n.rule for n in judged([fresh, style(50), hit(1000)]).notices}
+
+
+def test_what_a_cookie_says_is_not_lost_with_a_blocked_script() -> None:
+    kept_out = replace(cmp_script(100), error=BLOCKED)
+    assert verdict([page(0, cookie=NO), kept_out, hit(1000)]).consent_state == "denied"
+    # A script that was blocked does not make another system's cookie a stale one.
+    other = replace(cmp_script(100, "https://consent.cookiebot.com/uc.js"), error=BLOCKED)
+    assert verdict([page(0, cookie=NO), other, hit(1000)]).consent_state == "denied"
+
+
+def test_a_choice_whose_report_was_blocked_was_made_all_the_same() -> None:
+    call = Exchange(
+        "c", START + 5_000, "POST", "https://privacyportal-eu.onetrust.com/request/v1/consentreceipts",
+        (("Referer", SHOP),), b'{"purposes":[{"Id":"a","TransactionType":"OPT_OUT"}]}', error=BLOCKED,
+    )  # fmt: skip
+    assert verdict([page(0, cookie=onetrust(True, at=-5000)), call, hit(20_000)]).consent_state == "denied"

@@ -271,3 +271,44 @@ def test_an_app_may_send_to_any_host_of_the_vendors_and_a_page_may_not() -> None
     assert {s.app for s in placed.sessions.values()} == {True, False}
     doubts = doubts_of((other,), (), rows.hits, placed, BOOK)
     assert [placed.sessions["c", prop, ""].app for prop in doubts] == [True]
+
+
+# --- what was blocked -----------------------------------------------------------------------------------------------------
+
+GTM = "https://www.googletagmanager.com/gtm.js?id=GTM-ABC123"
+BLOCKED = "net::ERR_BLOCKED_BY_CLIENT"
+
+
+def blocked(one: Exchange, error: str = BLOCKED) -> Exchange:
+    return replace(one, error=error, response=None)
+
+
+def tag_manager(at: int, **more: object) -> Exchange:
+    return replace(
+        Exchange("c", START + at, "GET", GTM, (("Referer", SHOP), ("Sec-Fetch-Dest", "script")), b""), **more
+    )
+
+
+def test_a_blocked_tag_manager_may_have_been_what_would_have_sent() -> None:
+    loaded = tag_manager(200)
+    assert row([*QUIETLY, loaded]).result == "pass"
+    silent = row([*QUIETLY, blocked(loaded)])
+    assert silent.result == "unverified"
+    assert "a tag manager was blocked" in silent.note
+    assert [s.kind for s in observe([*QUIETLY, blocked(loaded)]).blind_spots] == ["tag_manager_blocked"]
+    nameless = replace(blocked(loaded), headers=())
+    assert row([*QUIETLY, nameless]).result == "unverified"
+    assert row([*QUIETLY, replace(nameless, client="d")]).result == "unverified"
+    assert row([*QUIETLY, replace(blocked(loaded), headers=(("Referer", "https://other.example/"),))]).result == "pass"
+
+
+def test_what_was_blocked_does_not_show_that_more_than_documents_was_recorded() -> None:
+    for other in (style(100), cmp_script(100), asset(100, cookie=NO), hit(100)):
+        assert row([QUIET, blocked(other)]).result == "unverified"
+        assert "beside the documents themselves" in row([QUIET, blocked(other)]).note
+    assert row([QUIET, blocked(style(100), "net::ERR_ABORTED")]).result == "pass"
+
+
+def test_a_page_that_was_blocked_is_no_page_view() -> None:
+    assert row([*QUIETLY, blocked(page(500, SHOP + "a", cookie=NO))]).page_views == 1
+    assert not observe([blocked(page(500))]).page_views

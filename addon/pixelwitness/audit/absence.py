@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pixelwitness.audit.evidence import JARS, LOADING, System, evidence_of
+from pixelwitness.audit.evidence import JARS, System, evidence_of, runs
 from pixelwitness.audit.session import Session
 from pixelwitness.audit.timeline import Evidence
 from pixelwitness.observations import FirstParty, Signal
@@ -71,7 +71,7 @@ def add_absences(
         for f in sightings
         if f.id not in shown and (not hosts or f.host in hosts) and f.at >= begins
     ]
-    loading = {host_of(s.page) for s in signals if s.source in LOADING} & pages - hosts
+    loading = {host_of(s.page) for s in signals if runs(s)} & pages - hosts
     for f in sightings:
         if f.host in loading and f.id not in shown and f.id not in home_made and f.at >= begins:
             bare = Evidence("unanswered", f.at, f.at, None, "", None, host=f.host, exchange=f.id)
@@ -92,7 +92,7 @@ def unread_beside(signals: Sequence[Signal], heard: set[str], book: Rulebook) ->
     """Systems that were seen loading and keep their answer where it cannot be read: beside one that can be read they
     may still hold a no."""
     hidden = {r.id for r in book.consent if r.store in HIDDEN_STORES} - heard
-    loaded = {s.cmp: s for s in reversed(signals) if s.cmp in hidden and s.source in LOADING}
+    loaded = {s.cmp: s for s in reversed(signals) if s.cmp in hidden and runs(s)}
     return [
         # In force from the start of the stretch: what it holds was answered before it loaded, or never.
         System(s.cmp, {"none": [Evidence("unknown", s.observed_at, -(2**62), None, s.id, "opaque_store")]})
@@ -132,7 +132,7 @@ def why_silent(
     reasons = [s.reason for s in signals if s.state is None and s.reason]
     opaque = [
         rule.id for rule in book.consent if rule.store in HIDDEN_STORES
-        and any(s.cmp == rule.id and s.source in LOADING for s in signals)
+        and any(s.cmp == rule.id and runs(s) for s in signals)
     ]  # fmt: skip
     if opaque:
         reasons.append("opaque_store")

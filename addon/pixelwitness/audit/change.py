@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pixelwitness.audit.model import HitVerdict
 from pixelwitness.audit.words import clock_time
-from pixelwitness.observations import Signal
+from pixelwitness.observations import NEVER_SENT, Signal
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,5 @@ def describe(signal: Signal) -> str:
     why = f" ({signal.reason.replace('_', ' ')})" if signal.reason and not says else ""
     dated = f", dated {clock_time(signal.effective_at)}" if signal.effective_at is not None else ""
     text = f"{signal.source.replace('_', ' ')} {signal.name[:60]}"
-    return f"{text} at {clock_time(signal.observed_at)}{dated}" + (f": {says}" if says else why)
+    stopped = " (blocked)" if NEVER_SENT in signal.detail else ""
+    return f"{text}{stopped} at {clock_time(signal.observed_at)}{dated}" + (f": {says}" if says else why)

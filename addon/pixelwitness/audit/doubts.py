@@ -57,6 +57,9 @@ def doubts_of(
                 {at} if at else everywhere,
                 "a request that may have been a copy of a pixel message was kept without its body",
             )
+        elif spot.kind == "tag_manager_blocked":
+            at = property_of(spot.page)
+            doubt({at} if at else of_client(spot.client), "a tag manager was blocked, which may load the pixel")
         elif spot.kind == RELAY:
             at = property_of(spot.page) or (registrable_domain(host) if host else None)
             doubt({at} if at else everywhere, "a message for TikTok was handed to a server that may have passed it on")

@@ -10,14 +10,14 @@ from typing import Literal
 
 from pixelwitness.audit.clock import ClientClock
 from pixelwitness.audit.timeline import ANSWERS, CHOICES, Evidence, Value, settle
-from pixelwitness.observations import Level, Signal
+from pixelwitness.observations import NEVER_SENT, Level, Signal
 from pixelwitness.property import host_of
 from pixelwitness.rulebook.law import Judging
 
 ACTS = frozenset({"cmp_call", "mark"})
 """Sources that tell of an act of the visitor, at the moment of that act."""
 LOADING = frozenset({"cmp_loaded", "cmp_call", "cmp_config"})
-"""Sources that show that a consent system runs on the page."""
+"""Sources that show that a consent system runs on the page (`runs`)."""
 JARS = frozenset({"cookie", "set_cookie", "probe"})
 """Sources that show the visitor's cookies."""
 LEVELS: tuple[Level, ...] = ("vendor", "category", "advertising", "tcf", "none")
@@ -259,6 +259,16 @@ def _unreached(names: Collection[str], answers: Sequence[Signal]) -> frozenset[s
     """Hosts that were seen with cookies of a system and never with any of those named."""
     shown = [s for s in answers if s.source in JARS]
     return frozenset(s.host for s in shown if names) - {s.host for s in shown if s.name in names}
+
+
+def runs(signal: Signal) -> bool:
+    """Whether a signal shows that a consent system runs on the page: a script that was blocked does not."""
+    return signal.source in LOADING and not kept_out(signal)
+
+
+def kept_out(signal: Signal) -> bool:
+    """Whether a signal tells of a consent system's script that the browser or a tool did not let load."""
+    return signal.source == "cmp_loaded" and NEVER_SENT in signal.detail
 
 
 def speaks(signal: Signal) -> bool:

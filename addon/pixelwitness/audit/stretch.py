@@ -14,7 +14,7 @@ from pixelwitness.audit.absence import (
     unread_beside,
     why_silent,
 )
-from pixelwitness.audit.evidence import LOADING, System, by_marks, home_made, speaks, system_of
+from pixelwitness.audit.evidence import LOADING, System, by_marks, home_made, kept_out, runs, speaks, system_of
 from pixelwitness.audit.session import Session
 from pixelwitness.observations import Signal
 from pixelwitness.rulebook import Rulebook
@@ -53,7 +53,7 @@ def stretch_between(session: Session, book: Rulebook, start: int, end: int | Non
     signals = [s for s in session.signals if within(s.observed_at) and _of_consent(s)]
     marks = [m for m in session.marks if within(m.observed_at)]
     requests = [f for f in session.first_party if within(f.at)]
-    loaded = {s.cmp for s in signals if s.cmp and (s.source in LOADING or _answers_in_page(s))}
+    loaded = {s.cmp for s in signals if s.cmp and (runs(s) or _answers_in_page(s))}
     with_cookie = {s.cmp for s in signals if s.cmp and s.source not in LOADING}
     named = loaded or with_cookie
     tcf = {s.cmp for s in signals if s.cmp and s.level == "tcf"} - loaded
@@ -71,7 +71,7 @@ def stretch_between(session: Session, book: Rulebook, start: int, end: int | Non
     for cmp in sorted(c for c in named | tcf if c):
         own = [s for s in signals if s.cmp == cmp]
         system = system_of(cmp, own, marks, session.clock, rules)
-        system.begins = _document_of(min((s.observed_at for s in own if s.source in LOADING), default=None), documents)
+        system.begins = _document_of(min((s.observed_at for s in own if runs(s)), default=None), documents)
         add_absences(system, own, generic, sightings, hosts, book)
         if any(system.levels.values()):
             stretch.systems.append(system)
@@ -80,19 +80,24 @@ def stretch_between(session: Session, book: Rulebook, start: int, end: int | Non
         stretch.systems += unread_beside(signals, {s.id for s in stretch.systems}, book)
     speaking = [s for s in stretch.systems if any(e.signal for es in s.levels.values() for e in es)]
     foreign = not named and any(within(s.observed_at) for s in session.embedded)
+    blocked = not named and any(kept_out(s) for s in signals)
     if not named - tcf:
         if generic:
             stretch.systems.append(home_made(generic, marks, session.clock, rules))
-        elif not tcf and not foreign and (mechanism := no_mechanism(session, requests, sightings, marks, start, rules)):
+        elif not (tcf or foreign or blocked) and (
+            mechanism := no_mechanism(session, requests, sightings, marks, start, rules)
+        ):
             stretch.systems.append(mechanism)
         elif marks_system := by_marks(marks, session.clock, rules):
             stretch.systems.append(marks_system)
     stretch.reasons = why_silent(session, signals, requests, sightings, bool(named), book)
     if foreign:
         stretch.reasons = ("foreign_consent", *(r for r in stretch.reasons if r != "visitor_not_fresh"))
+    if blocked:
+        stretch.reasons = ("cmp_blocked", *(r for r in stretch.reasons if r != "visitor_not_fresh"))
     unreadable = {r.id for r in book.consent if r.store in HIDDEN_STORES}
-    stretch.hidden = next((s.cmp for s in signals if s.cmp in unreadable and s.source in LOADING), None)
-    stretch.store = bool(named or generic or speaking or foreign) or any(
+    stretch.hidden = next((s.cmp for s in signals if s.cmp in unreadable and runs(s)), None)
+    stretch.store = bool(named or generic or speaking or foreign or blocked) or any(
         r in stretch.reasons for r in ("cookies_not_captured", "no_first_party_traffic", "app_consent_unknown")
     )
     return stretch
@@ -119,6 +124,6 @@ def _document_of(loaded: int | None, documents: Sequence[int]) -> int | None:
 def _note_replaced(systems: Sequence[System], signals: Sequence[Signal]) -> None:
     """Which systems were never seen loading again from the document on that first loaded another one."""
     for system in systems:
-        loads = [s.observed_at for s in signals if s.cmp == system.id and s.source in LOADING]
+        loads = [s.observed_at for s in signals if s.cmp == system.id and runs(s)]
         later = [o.begins for o in systems if o.begins is not None and loads and o.begins > max(loads)]
         system.replaced = min(later, default=None)

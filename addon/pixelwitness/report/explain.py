@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pixelwitness.audit.change import describe
 from pixelwitness.audit.consent import ConsentTimeline
+from pixelwitness.audit.evidence import kept_out
 from pixelwitness.audit.known import NO_SITE, Known
 from pixelwitness.audit.model import Rows
 from pixelwitness.audit.moment import ConsentAt
@@ -272,6 +273,8 @@ def _why(signal: Signal, role: str, stale: set[str], consent: ConsentAt, hit: Hi
         )
     if signal.source == "google":
         return "Google's consent mode decides nothing about TikTok"
+    if kept_out(signal):
+        return "its script was blocked, so that it asked nobody"
     if signal.source in ("cmp_loaded", "cmp_config"):
         return "shows that the consent system is there, and no choice"
     if signal.cmp in stale:

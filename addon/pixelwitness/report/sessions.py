@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pixelwitness.hostname import ascii_host
 from pixelwitness.ledger.store import Ledger, LedgerError
+from pixelwitness.observations import NEVER_SENT
 
 SHORT = {"violation": "VIOLATION", "compliant": "ok", "unverified": "unverified", "not_applicable": "n/a"}
 
@@ -82,14 +83,14 @@ def _rows(ledger: Ledger, prop: str) -> list[tuple[dict[str, Any], Moment]]:
 
 def _signal(row: dict[str, Any]) -> Moment:
     says = row["state"] or (row["reason"] or "").replace("_", " ") or None
-    kind = "consent"
+    kind, detail = "consent", json.loads(row["detail"] or "{}")
     if row["source"] == "mark":
-        kind, says = "mark", json.loads(row["detail"] or "{}").get("text", row["name"])
+        kind, says = "mark", detail.get("text", row["name"])
     elif row["opt_out_kind"]:
         kind = "opt_out"
         says = {1: "opted out", 0: "not opted out", None: "does not say"}[row["opt_out"]]
     elif row["source"] in ("cmp_loaded", "cmp_config"):
-        kind, says = "loaded", row["source"].removeprefix("cmp_")
+        kind, says = "loaded", "blocked" if NEVER_SENT in detail else row["source"].removeprefix("cmp_")
     dated = f", dated {row['effective_at']}" if row["effective_at"] else ""
     who = f"{row['cmp']} " if row["cmp"] else ""
     text = (
