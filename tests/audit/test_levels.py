@@ -130,3 +130,58 @@ def test_both_hosts_saying_the_same_is_no_doubt() -> None:
     none = "cmplz_marketing=deny; cmplz_banner-status=dismissed"
     v = verdict([page(0, cookie=REFUSED_HERE), page(20_000, BLOG, cookie=none), hit(21_000, url=BLOG)])
     assert (v.consent_state, v.unknown_because) == ("denied", ())
+
+
+# --- where the site's own configurations put TikTok -------------------------------------------------------------------
+
+
+def configured(at: int, *categories: str) -> Exchange:
+    """OneTrust's configuration with TikTok's cookie in some groups."""
+    made = [{"CustomGroupId": c, "FirstPartyCookies": [{"Name": "_ttp"}], "Hosts": []} for c in categories]
+    uuid = "0e2b6a8e-1111-4222-8333-444455556666"
+    return Exchange(
+        "c", START + at, "GET", f"https://cdn.cookielaw.org/consent/{uuid}/{uuid}/en.json", (("Referer", SHOP),), b"",
+        response=Response(START + at + 20, 200, (), json.dumps({"DomainData": {"Groups": made}}).encode()),
+    )  # fmt: skip
+
+
+def grouped(groups: str) -> str:
+    return (
+        f"OptanonConsent=landingPath=NotLandingPage&groups={quote(groups)}; OptanonAlertBoxClosed={iso(START - 9_000)}"
+    )
+
+
+YES_AND_NO, NO_AND_YES, BOTH = "C0001:1,C0002:1,C0004:0", "C0001:1,C0002:0,C0004:1", "C0001:1,C0002:1,C0004:1"
+
+
+@pytest.mark.parametrize("groups", [YES_AND_NO, NO_AND_YES])
+def test_configurations_that_disagree_leave_tiktoks_category_open(groups: str) -> None:
+    jar = grouped(groups)
+    visit = [page(0, cookie=jar), configured(100, "C0002"), configured(200, "C0004"), hit(500), asset(900, cookie=jar)]
+    for order in (visit, [visit[0], visit[2], visit[1], *visit[3:]]):
+        v = verdict(order)
+        assert set(v.possible_states) == {"granted", "denied"}
+        assert (v.verdicts["eu"], v.unknown_because) == ("unverified", ("category_guessed",))
+    assert verdict([v for v in visit if v is not visit[2]]).consent_state in {"granted", "denied"}
+
+
+@pytest.mark.parametrize(("groups", "state"), [(BOTH, "granted"), ("C0001:1,C0002:0,C0004:0", "denied")])
+def test_where_they_come_to_the_same_it_does_not_matter(groups: str, state: str) -> None:
+    visit = [page(0, cookie=grouped(groups)), configured(100, "C0002"), configured(200, "C0004"), hit(500)]
+    assert verdict(visit).consent_state == state
+
+
+def test_of_several_categories_each_must_have_been_allowed_and_one_without_a_flag_leaves_it_open() -> None:
+    both = configured(100, "C0002", "C0004")
+
+    def states(groups: str) -> set[str]:
+        return set(verdict([page(0, cookie=grouped(groups)), both, hit(500)]).possible_states)
+
+    assert states(BOTH) == {"granted"}
+    assert states(YES_AND_NO) == states("C0001:1,C0002:0") == {"denied"}
+    assert states("C0001:1,C0002:1") == {"granted", "denied"}
+
+
+def test_a_configuration_whose_category_no_answer_names_is_not_outvoted_by_another() -> None:
+    visit = [page(0, cookie=grouped(BOTH)), configured(100, "C0002"), configured(200, "C0099"), hit(500)]
+    assert set(verdict(visit).possible_states) == {"granted", "denied"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from pixelwitness.audit.categories import Placement, placements, read_by_category
 from pixelwitness.audit.clock import ClientClock
 from pixelwitness.audit.timeline import ANSWERS, CHOICES, Evidence, Value, settle
 from pixelwitness.observations import NEVER_SENT, Level, Signal
@@ -184,14 +185,14 @@ def system_of(
     """One consent system by its own signals, with the auditor's word among them."""
     system = System(cmp)
     answers = [s for s in signals if s.source not in ("cmp_loaded", "cmp_config") and speaks(s)]
-    categories = _tiktok_category(signals)
+    placed = placements(signals)
     levels: set[Level] = {s.level for s in answers if s.state != "unanswered" and s.source != "cmp_call"}
     levels = levels or {s.level for s in answers if s.state != "unanswered"} or {"advertising"}
-    if categories is not None and any("categories" in s.detail for s in answers):
+    if placed and any("categories" in s.detail for s in answers):
         levels.add("category")
     acted = {s.id for s in answers if s.source in ACTS}
     for level in levels:
-        said = _at_level(level, answers, categories)
+        said = _at_level(level, answers, placed)
         found = [evidence_of(s, clock, rules) for s in (*said, *_no_longer(level, said, answers))]
         found += [evidence_of(m, clock, rules) for m in marks if m.state is not None]
         found = [e for e in found if not (e.written and e.value == "unknown" and _told_by_stamp(e, found, rules))]
@@ -209,20 +210,16 @@ def system_of(
     return system
 
 
-def _at_level(level: Level, answers: Sequence[Signal], categories: Sequence[str] | None) -> list[Signal]:
-    """What the signals say on one level; on that of the site's own category for TikTok, by its `categories`."""
+def _at_level(level: Level, answers: Sequence[Signal], placed: Collection[Placement]) -> list[Signal]:
+    """What the signals say on one level; on that of the site's own category for TikTok, where it is `placed`."""
     said = []
     for s in answers:
         by_category = level == "category" and "categories" in s.detail
         everywhere = s.state == "unanswered" or (s.source == "cmp_call" and not by_category)
         if s.level == level or everywhere:
             said.append(s)
-        elif by_category and categories is not None:
-            flags = [s.detail["categories"][c] for c in categories if c in s.detail["categories"]]
-            if flags:
-                # In several categories at once: each of them must have been allowed.
-                state = "granted" if all(flags) else "denied"
-                said.append(s.model_copy(update={"state": state, "reason": None}))
+        elif by_category and (read := read_by_category(s, placed)) is not None:
+            said.append(read)
     return said
 
 
@@ -283,18 +280,6 @@ def _told_by_stamp(call: Evidence, found: Iterable[Evidence], rules: Judging) ->
         and abs(e.stamp - call.seen) <= rules.unanswered_holds_ms
         for e in found
     )  # fmt: skip
-
-
-def _tiktok_category(signals: Iterable[Signal]) -> tuple[str, ...] | None:
-    """The categories that the site's own CMP configuration gives to TikTok's cookies or host."""
-    return next(
-        (
-            tuple(str(c) for c in s.detail.get("tiktok_categories", (s.detail["tiktok_category"],)))
-            for s in signals
-            if s.source == "cmp_config" and "tiktok_category" in s.detail
-        ),
-        None,
-    )
 
 
 def home_made(generic: Sequence[Signal], marks: Sequence[Signal], clock: ClientClock, rules: Judging) -> System:
