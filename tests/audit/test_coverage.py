@@ -42,10 +42,11 @@ def test_a_pass_names_its_page_views_and_its_control() -> None:
         style(30_100),
     ]
     withdrawn = row(visit, "withdrawn")
-    assert withdrawn.result == "pass"
+    assert (withdrawn.result, withdrawn.page_views, withdrawn.control_hits) == ("pass", 2, 1)
     assert withdrawn.note == "2 page views, nothing sent; control: sends seen 1 when granted"
     assert row(visit, "granted").note == "1 page view, 1 sends, all compliant; no_control"
-    assert row(QUIETLY).note == "1 page view, nothing sent; no_control"
+    assert row(visit, "unanswered").result == "not_tested"
+    assert (row(QUIETLY).note, row(QUIETLY).control_hits) == ("1 page view, nothing sent; no_control", None)
 
 
 @pytest.mark.parametrize(
@@ -312,3 +313,46 @@ def test_what_was_blocked_does_not_show_that_more_than_documents_was_recorded() 
 def test_a_page_that_was_blocked_is_no_page_view() -> None:
     assert row([*QUIETLY, blocked(page(500, SHOP + "a", cookie=NO))]).page_views == 1
     assert not observe([blocked(page(500))]).page_views
+
+
+# --- documents only, between which a script wrote the choice ---------------------------------------------------------------
+
+
+def chosen(*pages: Exchange, state: str = "denied") -> str:
+    return row(list(pages), state).result
+
+
+CHOICE = onetrust(False, at=5_000)
+ASKED, REFUSED = page(0), page(9_000, SHOP + "a", cookie=CHOICE)
+
+
+def test_a_choice_written_between_two_documents_shows_that_the_pages_run_scripts_and_ask_for_nothing_else() -> None:
+    silent = row([ASKED, REFUSED])
+    assert (silent.result, silent.note) == ("pass", "1 page view, nothing sent; no_control")
+    assert chosen(page(0, cookie=onetrust(None)), REFUSED) == "pass"
+    agreed = [page(20_000, SHOP + "b", cookie=onetrust(True, at=15_000)), style(20_100), hit(21_000)]
+    assert row([ASKED, REFUSED, *agreed]).note == "1 page view, nothing sent; control: sends seen 1 when granted"
+
+
+def test_the_same_documents_without_a_choice_between_them_show_nothing() -> None:
+    assert chosen(REFUSED) == "unverified"
+    assert chosen(page(0, cookie=CHOICE), REFUSED) == "unverified"
+    assert chosen(page(7_500), REFUSED) == "unverified"  # chosen before, and the first request left its cookies out
+    assert chosen(ASKED, page(9_000, SHOP + "a", cookie=onetrust(None)), state="unanswered") == "unverified"
+    assert chosen(page(0, "http://www.shop.example/"), REFUSED) == "unverified"
+    assert chosen(page(0, "https://blog.shop.example/"), REFUSED) == "unverified"
+    assert chosen(page(0, client="d"), REFUSED) == "unverified"
+    assert chosen(replace(ASKED, response=Response(START + 20, 301)), REFUSED) == "unverified"
+
+
+def test_a_choice_that_an_answer_wrote_shows_no_script() -> None:
+    written = (("Set-Cookie", CHOICE.partition(";")[0] + "; Path=/"),)
+    assert chosen(page(0, set=written), REFUSED) == "unverified"
+    assert chosen(ASKED, REFUSED, page(0, client="d", set=written)) == "unverified"
+    assert chosen(page(0, set=(("Set-Cookie", "sid=1"),)), REFUSED) == "pass"
+
+
+def test_pages_that_ask_for_more_and_one_that_does_not() -> None:
+    """Its own requests are then missing, whatever a script wrote before it."""
+    assert chosen(ASKED, style(100), REFUSED) == "unverified"
+    assert chosen(ASKED, style(100), REFUSED, style(9_100)) == "pass"

@@ -22,7 +22,6 @@ from support import (
     page,
     rules,
     script,
-    style,
     verdict,
 )  # fmt: skip
 
@@ -420,31 +419,7 @@ def test_consent_never_crosses_clients() -> None:
     assert verdict(visit).consent_state == "unanswered"
 
 
-# --- coverage -------------------------------------------------------------------------------------------------------------------
-
-
-def test_silence_is_a_pass_only_with_page_views_and_names_its_control() -> None:
-    visit = [
-        page(0, cookie=onetrust(True, at=-5000)),
-        hit(1000),
-        page(20_000, SHOP + "a", cookie=onetrust(False, at=15_000)),
-        style(20_100),
-        page(30_000, SHOP + "b", cookie=onetrust(False, at=15_000)),
-        style(30_100),
-    ]
-    rows = {c.state: c for c in judged(visit).coverage if c.regime == "eu"}
-    assert (rows["withdrawn"].result, rows["withdrawn"].page_views, rows["withdrawn"].control_hits) == ("pass", 2, 1)
-    assert rows["unanswered"].result == "not_tested"
-    silent = {
-        c.state: c for c in judged([page(0, cookie=onetrust(False, at=-5000)), style(100)]).coverage if c.regime == "eu"
-    }
-    assert (silent["denied"].result, silent["denied"].control_hits) == ("pass", None)
-    assert "no_control" in silent["denied"].note
-
-
-def test_a_page_view_under_gpc_counts_in_its_state_and_in_gpc() -> None:
-    rows = {c.state: c for c in judged([page(0, headers=GPC)]).coverage if c.regime == "us-ca"}
-    assert (rows["gpc"].page_views, rows["unanswered"].page_views) == (1, 1)
+# --- what has nothing to do with it -------------------------------------------------------------------------------------
 
 
 def test_unrelated_traffic_changes_no_verdict() -> None:

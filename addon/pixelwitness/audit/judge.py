@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pixelwitness.audit.bare import CookieName, bare_views, cookies_answered
 from pixelwitness.audit.blocked import blocked_sends
 from pixelwitness.audit.clock import Clock
 from pixelwitness.audit.copies import first_party_copies, repetitions
@@ -33,7 +34,7 @@ from pixelwitness.audit.optouts import OptOutsAt
 from pixelwitness.audit.pixels import hosted_notices, notices, pixel_records
 from pixelwitness.audit.placing import Place
 from pixelwitness.audit.regions import AUTO, applicability, propose, signs_of
-from pixelwitness.audit.session import Placed, Session, bare_views
+from pixelwitness.audit.session import Placed, Session
 from pixelwitness.audit.sessions import sessions_of
 from pixelwitness.audit.sites import STATEMENT, Site, sites_of
 from pixelwitness.audit.timeline import CHOICES
@@ -83,6 +84,8 @@ class _Court:
     copies: dict[str, str]
     repeats: dict[str, str]
     sites: Mapping[str, Site]
+    answered: frozenset[CookieName]
+    """Cookies of which an answer in the recording set one."""
 
     def weights(self, session: Session | None) -> dict[str, Weight]:
         """How each regime weighs what it finds about one visitor."""
@@ -111,6 +114,7 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
     court = _Court(
         tuple(regimes), book, frozenset(named), names, first_party_copies(rows.hits, book),
         repetitions(rows.hits, book), sites_of(rows.signals, places, book.contexts),
+        cookies_answered(placed.sessions.values()),
     )  # fmt: skip
     notes = _Notes(SiteNotices(book))
     for session in placed.sessions.values():
@@ -139,7 +143,7 @@ def _judge_session(session: Session, court: _Court, notes: _Notes) -> None:
     known = Known(session, court.book, court.sites.get(session.property, NO_SITE))
     consent, opt_outs = known.consent, known.opt_outs
     weights = court.weights(session)
-    bare = bare_views(session)
+    bare = bare_views(session, court.answered)
     for view in session.page_views:
         _judge_view(view, session, known, weights, notes, bare=view.id in bare)
     for hit, place in session.hits:
@@ -300,11 +304,7 @@ def _coverage_states(consent: ConsentAt, gpc: bool | None) -> frozenset[Coverage
     """The coverage row of a moment: none where the state was not certain; GPC counts beside it."""
     states: set[CoverageState] = set()
     if len(consent.possible) == 1:
-        (state,) = consent.possible
-        if state == "denied" and consent.withdrawn:
-            states.add("withdrawn")
-        elif state in ("granted", "denied", "unanswered"):
-            states.add(state)  # type: ignore[arg-type]
+        states.update({"withdrawn"} if consent.withdrawn and consent.state == "denied" else _states(consent))
     if gpc:
         states.add("gpc")
     return frozenset(states)

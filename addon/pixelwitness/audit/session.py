@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from pixelwitness.audit.clock import ClientClock
 from pixelwitness.audit.placing import Place
-from pixelwitness.observations import NEVER_SENT, BlindSpot, FirstParty, Hit, PageView, Signal
+from pixelwitness.observations import BlindSpot, FirstParty, Hit, PageView, Signal
 
 
 @dataclass
@@ -42,17 +41,3 @@ class Placed:
     """By client, property and browser (`Session.agent`)."""
     unplaced_hits: list[tuple[Hit, Place]] = field(default_factory=list)
     signal_properties: dict[str, str | None] = field(default_factory=dict)
-
-
-def bare_views(session: Session) -> frozenset[str]:
-    """Ids of the documents after which, up to the next one, no other request of the session's pages was seen: what was
-    blocked shows nothing, since a page of which all else is blocked sends nothing either."""
-    documents = [v for v in session.page_views if not v.prerender]
-    ids = {v.id for v in session.page_views}
-    other = [f.at for f in session.first_party if not f.document] + [h.occurred_at for h, _ in session.hits]
-    other += [s.observed_at for s in session.signals if s.exchange_id not in ids and NEVER_SENT not in s.detail]
-    other.sort()
-    ends = [*(v.at for v in documents[1:]), 2**62]
-    return frozenset(
-        v.id for v, end in zip(documents, ends, strict=False) if bisect_left(other, v.at) >= bisect_left(other, end)
-    )
