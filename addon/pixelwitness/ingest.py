@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.parse import urljoin
 
 from pixelwitness.classify import Classified, classify, is_document
 from pixelwitness.consent import probe
@@ -20,6 +21,8 @@ from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook import Rulebook
 
 MAX_NAMES = 400
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MAX_LOCATION = 65_536
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -65,6 +68,7 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
     first_party = _first_party(exchange, classified, top=top)
     names = _set_cookie_names(exchange)
     made, _ = hits(exchange, classified, book, people) if classified.endpoint is not None else ((), ())
+    ahead = _redirected(exchange, book) if not made else None
     scripts, settings = hosted(exchange, book)
     return Observed(
         category=classified.category if made or not _is_anywhere(classified) else "other",
@@ -74,6 +78,7 @@ def observe_response(exchange: Exchange, book: Rulebook, people: People = NOBODY
         settings=(*disclosed(exchange, made, book), *settings),
         hosted=scripts,
         signals=response_signals(exchange, book, category=classified.category, own_site=_is_anywhere(classified)),
+        blind_spots=(ahead,) if ahead is not None else (),
     )
 
 
@@ -129,6 +134,25 @@ def _blocked(exchange: Exchange, kind: str) -> BlindSpot:
         url=mask_text(exchange.url),
         page=page_of(exchange),
     )
+
+
+def _redirected(exchange: Exchange, book: Rulebook) -> BlindSpot | None:
+    """An answer that sends the browser on to the pixel's vendor. Whether it went there judging looks up."""
+    response = exchange.response
+    to = header_values(response.headers, "location") if response and response.status in REDIRECTS else []
+    if not to or len(to[0]) > MAX_LOCATION:
+        return None
+    try:
+        url = urljoin(exchange.url, to[0].strip()).partition("#")[0]
+    except ValueError:
+        return None
+    target = Exchange(exchange.client, exchange.started_at, exchange.method, url)
+    endpoint = classify(target, book).endpoint if target.host else None
+    if endpoint is None or not endpoint.hosts:
+        return None
+    spot = _blocked(exchange, "redirect")
+    detail = mask_text(f"{exchange.host}{exchange.path} to {target.host}{target.path}")[:200]
+    return spot.model_copy(update={"detail": detail, "url": mask_text(url)})
 
 
 def _is_top_document(exchange: Exchange, classified: Classified) -> bool:

@@ -73,3 +73,56 @@ def test_a_redirect_to_another_site_is_no_view_of_this_one() -> None:
     assert [(v.property, v.consent_state) for v in j.verdicts] == [("shop.example", "denied")]
     denied = next(c for c in j.coverage if (c.property, c.state, c.regime) == ("shop.example", "denied", "eu"))
     assert denied.page_views == 1
+
+
+# --- a hop that is not in the recording -------------------------------------------------------------------------------
+
+
+def coverage(*exchanges: Exchange) -> tuple[str, str]:
+    made = judged([page(0, cookie=NO), style(10), *exchanges]).coverage
+    return next((c.result, c.note) for c in made if (c.property, c.state, c.regime) == ("shop.example", "denied", "eu"))
+
+
+def kinds(*exchanges: Exchange) -> list[str]:
+    return [b.kind for b in judged([page(0, cookie=NO), style(10), *exchanges]).blind_spots]
+
+
+HANDED_ON = moved(own(1000, "/r?e=1"), TIKTOK + TOLD)
+
+
+def test_a_redirect_to_tiktok_whose_next_hop_was_not_seen_keeps_silence_from_passing() -> None:
+    result, note = coverage(HANDED_ON)
+    assert result == "unverified"
+    assert "a redirect to TikTok was seen" in note
+    assert kinds(HANDED_ON) == ["redirect_unseen"]
+    nameless = replace(HANDED_ON, headers=())
+    assert coverage(nameless)[0] == "unverified"
+    assert coverage(moved(own(1000, "/r"), "//analytics.tiktok.com/i18n/pixel/events.js?sdkid=x#a"))[0] == "unverified"
+
+
+def test_a_next_hop_that_was_seen_or_blocked_is_no_doubt_beside_what_it_is() -> None:
+    arrived = image(1010, TIKTOK + TOLD, "cross-site")
+    assert "redirect_unseen" not in kinds(HANDED_ON, arrived)
+    assert kinds(HANDED_ON, replace(arrived, error="net::ERR_BLOCKED_BY_CSP")) == ["blocked_send"]
+    # One request is the next hop of one redirect, and not of a later one, nor another visitor's.
+    assert "redirect_unseen" in kinds(HANDED_ON, arrived, replace(HANDED_ON, started_at=START + 1005))
+    assert "redirect_unseen" in kinds(HANDED_ON, replace(arrived, client="d"))
+    assert "redirect_unseen" in kinds(HANDED_ON, replace(arrived, started_at=START + 900))
+    assert "redirect_unseen" in kinds(HANDED_ON, image(1010, TIKTOK, "cross-site"))
+
+
+def test_browsers_spell_an_address_in_their_own_way() -> None:
+    loose = moved(own(1000, "/r"), "https://Analytics.TikTok.com/api/v2/pixel?a=b c")
+    assert "redirect_unseen" not in kinds(loose, image(1010, TIKTOK + "?a=b%20c", "cross-site"))
+
+
+def test_a_redirect_to_a_page_of_tiktoks_or_one_that_is_none_is_no_doubt() -> None:
+    assert coverage(moved(own(1000, "/r"), "https://www.tiktok.com/@shop"))[0] == "pass"
+    assert coverage(moved(own(1000, "/r"), TIKTOK + TOLD, 200))[0] == "pass"
+    assert coverage(moved(own(1000, "/r"), "https://[rubbish"))[0] == "pass"
+    assert coverage(moved(own(1000, "/r"), "/elsewhere"))[0] == "pass"
+
+
+def test_a_redirect_on_another_site_leaves_this_one_alone() -> None:
+    other = replace(HANDED_ON, headers=(("Referer", "https://other.example/"),))
+    assert coverage(other)[0] == "pass"

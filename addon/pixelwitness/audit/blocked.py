@@ -1,9 +1,10 @@
-"""Sends that were tried and did not leave the browser."""
+"""Sends that were tried and did not leave the browser, or of which it was not seen whether they did."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 from pixelwitness.audit.model import Rows
 from pixelwitness.observations import BlindSpot, Hit
@@ -57,6 +58,38 @@ def _without_post(
     for where, asked in waiting.items():
         left = _unmatched(asked, sorted(at for at, _ in posts.get(where, ())), window)
         yield from _unmatched(left, sorted(at for at, _ in simple.get(where, ())), window)
+
+
+def unfollowed(rows: Rows, rules: Judging) -> list[BlindSpot]:
+    """Redirects to the vendor whose next hop is not in the recording: it was followed unseen, or not at all. A request
+    to that address, sent or blocked, is the next hop of one redirect, at most as long before it as a preflight."""
+
+    def target(one: BlindSpot | Hit, url: str | None) -> tuple[str | None, str]:
+        return one.client, _as_sent(url or "")
+
+    spots = _once(rows.blind_spots)
+    times: dict[tuple[str | None, str], dict[str, int]] = defaultdict(dict)
+    for hit in rows.hits:
+        times[target(hit, hit.request_url)][hit.exchange_id] = hit.occurred_at
+    for spot in spots:
+        if spot.kind in ("blocked_send", "preflight") and spot.at is not None:
+            times[target(spot, spot.url)][spot.exchange_id or ""] = spot.at
+    waiting: dict[tuple[str | None, str], list[BlindSpot]] = defaultdict(list)
+    for spot in sorted(spots, key=lambda s: (s.at or 0, s.exchange_id or "")):
+        if spot.kind == "redirect":
+            waiting[target(spot, spot.url)].append(spot)
+    return [
+        spot.model_copy(update={"kind": "redirect_unseen"})
+        for where, asked in waiting.items()
+        for spot in _unmatched(asked, sorted(times.get(where, {}).values()), rules.preflight_window_ms)
+    ]
+
+
+def _as_sent(url: str) -> str:
+    """An address in one spelling: browsers write what a Location says in their own."""
+    host, _, rest = url.partition("://")[2].partition("?")
+    name, slash, path = host.partition("/")
+    return unquote(f"{name.lower()}{slash or '/'}{path}?{rest}")
 
 
 def _unmatched(asked: list[BlindSpot], times: Iterable[int], window: int) -> list[BlindSpot]:

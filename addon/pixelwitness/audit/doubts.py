@@ -60,6 +60,9 @@ def doubts_of(
         elif spot.kind == "tag_manager_blocked":
             at = property_of(spot.page)
             doubt({at} if at else of_client(spot.client), "a tag manager was blocked, which may load the pixel")
+        elif spot.kind == "redirect_unseen":
+            at = property_of(spot.page) or (registrable_domain(host) if host else None)
+            doubt({at} if at else everywhere, "a redirect to TikTok was seen, and not the request that follows it")
         elif spot.kind == RELAY:
             at = property_of(spot.page) or (registrable_domain(host) if host else None)
             doubt({at} if at else everywhere, "a message for TikTok was handed to a server that may have passed it on")

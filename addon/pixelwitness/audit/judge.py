@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pixelwitness.audit.bare import CookieName, bare_views, cookies_answered
-from pixelwitness.audit.blocked import blocked_sends
+from pixelwitness.audit.blocked import blocked_sends, unfollowed
 from pixelwitness.audit.clock import Clock
 from pixelwitness.audit.copies import first_party_copies, repetitions
 from pixelwitness.audit.coverage import SeenHit, SeenView, Unseen, coverage, is_view
@@ -119,6 +119,9 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
     notes = _Notes(SiteNotices(book))
     for session in placed.sessions.values():
         _judge_session(session, court, notes)
+    lost = unfollowed(rows, book.judging)
+    for spot in lost:
+        notes.blind_spots[spot.client, None, spot.kind, spot.detail] = spot
     for hit, place in placed.unplaced_hits:
         notes.spot(None, "no_page", what(hit), hit.occurred_at, hit.client)
         out = OptOutsAt(("gpc",) if hit.gpc else ())
@@ -128,7 +131,7 @@ def judge(rows: Rows, regimes: Sequence[Regime], book: Rulebook, named: Collecti
     return Judgement(
         verdicts=tuple(notes.verdicts),
         violations=tuple(sorted(notes.violations, key=lambda v: (v.occurred_at, v.hit_id, v.regime, v.rule))),
-        coverage=tuple(_coverage(rows, placed, court, notes)),
+        coverage=tuple(_coverage(rows, placed, court, notes, lost)),
         blind_spots=tuple(notes.blind_spots.values()),
         page_states=notes.page_states,
         signal_properties=places,
@@ -286,7 +289,9 @@ def _seen_hit(case: Case, regime: Regime, word: VerdictWord, gpc: bool, *, fails
     )
 
 
-def _coverage(rows: Rows, placed: Placed, court: _Court, notes: _Notes) -> list[Coverage]:
+def _coverage(
+    rows: Rows, placed: Placed, court: _Court, notes: _Notes, lost: Sequence[BlindSpot]
+) -> list[Coverage]:  # fmt: skip
     """Rows for every property that a hit was put on, or whose pages were seen."""
     properties = {s.property for s in placed.sessions.values() if s.hits or s.blocked}
     properties |= {v.property for v in notes.seen_views}
@@ -295,7 +300,7 @@ def _coverage(rows: Rows, placed: Placed, court: _Court, notes: _Notes) -> list[
         for prop in {s.property for s in placed.sessions.values() if s.client == client}:
             unplaced[regime, prop] += count
     blocked = blocked_sends(rows, court.book.judging)
-    doubts = doubts_of(rows.blind_spots, blocked, rows.hits, placed, court.book)
+    doubts = doubts_of((*rows.blind_spots, *lost), blocked, rows.hits, placed, court.book)
     unseen = Unseen(notes.blocked, doubts, unplaced)
     return coverage(properties, [r.id for r in court.regimes], notes.seen_views, notes.seen_hits, unseen)
 

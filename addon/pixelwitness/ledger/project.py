@@ -21,7 +21,7 @@ BY_RECORDING = ("coverage", "blind_spots", "traffic", "pixels", "notices")
 ASKED = ("regimes", "named", "proposed")
 """Columns of `runs` that say by what it was judged: the chain says the same."""
 BY_HIT = ("identifiers", "collected")
-PASSED_ON = frozenset({"preflight"})
+PASSED_ON = frozenset({"preflight", "redirect"})
 """Observed kinds that judging turns into something else."""
 
 
