@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
@@ -15,15 +14,16 @@ from pixelwitness.rulebook import Rulebook
 from pixelwitness.run import Lens, Scope, Tally, now, request_record, response_record, spot_record, storing
 from pixelwitness.sources import CaptureError, ReadNote
 from pixelwitness.sources.files import in_client, read_capture
+from pixelwitness.sources.places import Place, here
 
 BATCH = 200
 
 
 @dataclass(frozen=True)
 class Capture:
-    """A file, the name to show, and its SHA-256."""
+    """A file or a URL, the name to show, and its SHA-256."""
 
-    path: Path
+    place: Place
     name: str
     digest: str
 
@@ -56,11 +56,12 @@ def damage_key(capture: Capture) -> str:
 
 
 def batches(
-    capture: Capture, intake: Intake, book: Rulebook, problem: Callable[[str], None]
+    capture: Capture, intake: Intake, book: Rulebook, problem: Callable[[str], None], folder: str | None = None
 ) -> Iterator[tuple[Sequence[Record], int]]:  # fmt: skip
     """The records of a capture in batches, each with the number of exchanges that were read so far.
 
-    A capture that is damaged is read up to the damage, which is told to `problem` in one line.
+    A capture that is damaged is read up to the damage, which is told to `problem` in one line. What a URL names is
+    kept in `folder` meanwhile.
     """
     tally = Tally()
     lens = Lens(book, intake.scope, intake.people)
@@ -69,7 +70,7 @@ def batches(
     client = intake.client or (f"capture:{capture.name}" if intake.separate else "capture")
     renamed = client if intake.client or intake.separate else None
     try:
-        for item in _until_damage(capture, client, book, problem):
+        for item in _until_damage(capture, client, book, problem, folder):
             if isinstance(item, ReadNote):
                 batch.append(_note(item, capture, client))
             else:
@@ -93,13 +94,14 @@ def batches(
 
 
 def _until_damage(
-    capture: Capture, client: str, book: Rulebook, problem: Callable[[str], None]
+    capture: Capture, client: str, book: Rulebook, problem: Callable[[str], None], folder: str | None
 ) -> Iterator[Exchange | ReadNote]:  # fmt: skip
     def wanted(url: str, body: str | bytes) -> bool:
         return reads_response(url, body, book)
 
     try:
-        yield from read_capture(capture.path, client=client, name=capture.name, wanted=wanted)
+        with here(capture.place, capture.digest, capture.name, folder) as path:
+            yield from read_capture(path, client=client, name=capture.name, wanted=wanted)
     except CaptureError as error:
         problem(str(error))
         yield ReadNote("capture_damaged", str(error)[:300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ def marks_beside(capture: Path, book: Rulebook) -> list[Signal]:
         if path.is_file():
             return read_marks(path, book)
     return []
+
+
+def marks_in(name: str, data: bytes, book: Rulebook) -> list[Signal]:
+    """The marks of a marks file that stood beside what a URL names. Raises RuleError."""
+    with tempfile.TemporaryDirectory(prefix="pixelwitness-") as folder:
+        path = Path(folder, name)
+        path.write_bytes(data)
+        try:
+            return read_marks(path, book)
+        except RuleError as error:
+            raise RuleError(str(error).replace(str(path), name)) from error
 
 
 def read_marks(path: Path, book: Rulebook) -> list[Signal]:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixelwitness.audit.model import Judgement
 from pixelwitness.capture import Capture, Intake, batches, damage_key, finished_key
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.parts import MAX_BODY
 from pixelwitness.ledger.store import Ledger, RunInfo
-from pixelwitness.marks import marks_beside
+from pixelwitness.marks import marks_beside, marks_in
 from pixelwitness.observations import Signal
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import Scope, judge_recording, mark_record, mitmproxy_version, now, program
 from pixelwitness.sources import CaptureError
 from pixelwitness.sources.files import capture_digest
-from pixelwitness.workers import read_by, written
+from pixelwitness.sources.places import Found, Place, Url, looked
+from pixelwitness.workers import Read, read_by, worth, written
+
+if TYPE_CHECKING:
+    from pixelwitness.cluster import Cluster
+
+LOOKS = 8
+"""URLs that are fetched for their digests at once."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +60,19 @@ class Outcome:
 
 
 def replay(
-    ledger: Ledger, captures: Sequence[tuple[Path, str]], options: Options, book: Rulebook,
-    progress: Callable[[str, int], None] = lambda name, count: None, jobs: int = 1,
+    ledger: Ledger, captures: Sequence[tuple[Place, str]], options: Options, book: Rulebook,
+    progress: Callable[[str, int], None] = lambda name, count: None, jobs: int = 1, cluster: Cluster | None = None,
 ) -> Outcome:  # fmt: skip
-    """Reads captures (path and the name to show) into a ledger and judges what they hold.
+    """Reads captures (path or URL, and the name to show) into a ledger and judges what they hold.
 
     A capture that is damaged is read up to the damage, and the others are read all the same: the run is then marked
-    incomplete. What a run that was interrupted had read to its end is not read again. `jobs`: so many processes read.
+    incomplete. What a run that was interrupted had read to its end is not read again. `jobs`: at most so many
+    processes read; or those of a `cluster`.
     Raises CaptureError only where no capture could be opened at all, RuleError for a bad marks file.
     """
     problems: list[str] = []
-    opened = _opened(captures, problems)
-    marks = [*(mark for c in opened for mark in marks_beside(c.path, book)), *options.statements]
+    opened, marks = _opened(captures, book, problems, cluster)
+    marks += options.statements
     info = RunInfo(
         kind="replay",
         program=program(),
@@ -87,7 +97,7 @@ def replay(
         )  # fmt: skip
         ledger.record(run.id, [mark_record(m) for m in marks], intake.storing(book))
         left = [c for c in opened if not _is_done(ledger, c, run.id)]
-        for seen, added in _all(ledger, left, intake, book, problems, progress, min(jobs, len(left))):
+        for seen, added in _all(ledger, left, intake, book, problems, progress, worth(jobs, left), cluster):
             read, new = read + seen, new + added
     if options.people and read and not new:
         problems.append(
@@ -102,19 +112,49 @@ def replay(
     return Outcome(run.id, judgement, head, tuple(problems), read, new)
 
 
-def _opened(captures: Sequence[tuple[Path, str]], problems: list[str]) -> list[Capture]:
-    """The captures that can be opened; of the others a line in `problems`. Raises CaptureError where none can."""
+def _opened(
+    captures: Sequence[tuple[Place, str]], book: Rulebook, problems: list[str], cluster: Cluster | None
+) -> tuple[list[Capture], list[Signal]]:  # fmt: skip
+    """The captures that can be opened, and the marks beside them; of the others a line in `problems`.
+
+    Raises CaptureError where none can be opened, RuleError.
+    """
+    urls = [place for place, _ in captures if isinstance(place, Url)]
+    found = dict(zip(urls, cluster.look(urls) if cluster else _look(urls), strict=True))
     opened: list[Capture] = []
-    for path, name in captures:
+    marks: list[Signal] = []
+    for place, name in captures:
         try:
-            opened.append(Capture(path, name, capture_digest(path)))
+            digest = found[place].checked() if isinstance(place, Url) else capture_digest(place)
         except CaptureError as error:
             if len(captures) == 1:
                 raise
             problems.append(str(error))
+            continue
+        opened.append(Capture(place, name, digest))
+        if isinstance(place, Path):
+            marks += marks_beside(place, book)
+        elif said := found[place].marks:
+            marks += marks_in(*said, book)
     if not opened:
         raise CaptureError("", "", f"none of {len(captures)} captures can be read", problems[0] if problems else "")
-    return opened
+    return _told_apart(opened), marks
+
+
+def _look(urls: Sequence[Url]) -> list[Found]:
+    """What stands at URLs: several are asked for at once."""
+    if not urls:
+        return []
+    with ThreadPoolExecutor(LOOKS) as threads:
+        return list(threads.map(looked, urls))
+
+
+def _told_apart(captures: Sequence[Capture]) -> list[Capture]:
+    """Captures whose URLs differ only in what is not shown get names of their own: each may be a client."""
+    places: dict[str, set[Place]] = {}
+    for capture in captures:
+        places.setdefault(capture.name, set()).add(capture.place)
+    return [replace(c, name=f"{c.name}#{c.digest[:12]}") if len(places[c.name]) > 1 else c for c in captures]
 
 
 def _is_done(ledger: Ledger, capture: Capture, run_id: str) -> bool:
@@ -125,11 +165,16 @@ def _is_done(ledger: Ledger, capture: Capture, run_id: str) -> bool:
 
 def _all(
     ledger: Ledger, captures: Sequence[Capture], intake: Intake, book: Rulebook, problems: list[str],
-    progress: Callable[[str, int], None], jobs: int,
+    progress: Callable[[str, int], None], jobs: int, cluster: Cluster | None,
 ) -> Iterator[tuple[int, int]]:  # fmt: skip
     """Reads captures into the ledger, and gives for each how many exchanges it held and how many records were new."""
-    if jobs > 1:
-        for capture, made in read_by(jobs, captures, intake, book, ledger.secret):
+    elsewhere: Iterator[tuple[Capture, Read]] | None = None
+    if cluster is not None:
+        elsewhere = cluster.read(captures, intake, book, ledger.secret)
+    elif jobs > 1:
+        elsewhere = read_by(jobs, captures, intake, book, ledger.secret)
+    if elsewhere is not None:
+        for capture, made in elsewhere:
             problems += made.problems
             yield made.count, sum(ledger.add(intake.run_id, batch) for batch in written(made.file))
             progress(capture.name, made.count)

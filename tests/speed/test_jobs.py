@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -11,41 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from many_captures import BOOK, DEMO, OPTIONS, fill, tables_of
 
 from pixelwitness import capture, workers
 from pixelwitness.capture import Capture
-from pixelwitness.ledger.store import Ledger, open_ledger, read_ledger
+from pixelwitness.ledger.store import open_ledger, read_ledger
 from pixelwitness.ledger.verify import verify
-from pixelwitness.replay import Options, Outcome, replay
-from pixelwitness.rulebook import load_rulebook
-
-BOOK = load_rulebook()
-DEMO = sorted((Path(__file__).parents[2] / "captures" / "demo").glob("*.har"))
-OPTIONS = Options((BOOK.regimes["eu"], BOOK.regimes["us-ca"]), separate=True)
-TABLES = (
-    "hits",
-    "identifiers",
-    "signals",
-    "page_views",
-    "exchanges",
-    "violations",
-    "coverage",
-    "blind_spots",
-    "traffic",
-)
+from pixelwitness.replay import Outcome, replay
+from pixelwitness.sources.places import Url
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Path:
-    """A folder of captures: sound ones, a cut one, one that is none, and one twice."""
-    folder = tmp_path / "captures"
-    folder.mkdir()
-    for path in DEMO[:6]:
-        shutil.copy(path, folder)
-    shutil.copy(DEMO[0], folder / "again.har")
-    (folder / "cut.har").write_bytes(DEMO[6].read_bytes()[:-3000])
-    (folder / "none.har").write_bytes(b"no capture")
-    return folder
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Captures that are too small to be read by several processes, unless any size will do."""
+    monkeypatch.setattr(workers, "WORTH", 1)
+    return fill(tmp_path / "captures")
 
 
 def run(db: Path, folder: Path, jobs: int) -> tuple[Outcome, dict[str, list[str]]]:
@@ -56,20 +35,18 @@ def run(db: Path, folder: Path, jobs: int) -> tuple[Outcome, dict[str, list[str]
     return outcome, tables
 
 
-def tables_of(ledger: Ledger) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for table in TABLES:
-        rows = list(ledger.db.query(f"select * from {table}"))
-        for row in rows:
-            if row.get("kind") == "capture_damaged":
-                row["first_at"] = row["last_at"] = "when it was read"
-        found[table] = sorted(json.dumps(row, sort_keys=True) for row in rows)
-    return found
-
-
-def test_two_processes_write_what_one_does(library: Path, tmp_path: Path) -> None:
+def test_two_processes_write_what_one_does(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, serial = run(tmp_path / "one.db", library, 1)
+    used: list[int] = []
+
+    def counted(jobs: int, *more: Any) -> Any:
+        used.append(jobs)
+        return original(jobs, *more)
+
+    original = workers.read_by
+    monkeypatch.setattr("pixelwitness.replay.read_by", counted)
     two, parallel = run(tmp_path / "two.db", library, 2)
+    assert used == [2]
     assert serial == parallel
     assert serial["violations"]
     assert (one.run_id, one.read, one.new, one.problems) == (two.run_id, two.read, two.new, two.problems)
@@ -138,3 +115,15 @@ def test_a_capture_that_kills_its_process_is_left_out_and_named(monkeypatch: pyt
     made = list(workers.read_by(2, captures, capture.Intake("r"), BOOK, bytes(32)))
     assert [c.name for c, _ in made] == ["a.har", "bad.har", "c.har", "d.har"]
     assert [bool(r.problems) for _, r in made] == [False, True, False, False]
+
+
+def test_small_captures_are_not_worth_a_process(tmp_path: Path) -> None:
+    captures = [Capture(p, p.name, "") for p in DEMO[:4]]
+    assert workers.worth(8, captures) == 1
+    large = tmp_path / "large.har"
+    with large.open("wb") as out:
+        out.truncate(3 * workers.WORTH)
+    big = Capture(large, "large.har", "")
+    assert [workers.worth(jobs, [*captures, big]) for jobs in (1, 2, 8)] == [1, 2, 4]
+    assert workers.worth(8, [big]) == 1
+    assert workers.worth(8, [Capture(Url("s3://b/a"), "a", ""), Capture(Url("s3://b/c"), "c", "")]) == 2

@@ -28,4 +28,8 @@ class CaptureError(Exception):
     """A capture that cannot be used, or not to its end. One line: which file, where, what, and what to do."""
 
     def __init__(self, name: str, position: str, what: str, remedy: str) -> None:
-        super().__init__(f"{name}: {position + ': ' if position else ''}{what}. {remedy}")
+        super().__init__(name, position, what, remedy)  # as they came, so that it can be sent to another process
+
+    def __str__(self) -> str:
+        name, position, what, remedy = self.args
+        return f"{name}: {position + ': ' if position else ''}{what}. {remedy}"

@@ -25,12 +25,12 @@ FLOW = re.compile(rb"\d{1,12}:")
 class _Unpacked:
     """A gzipped capture, read through a bound on its size and ratio, so that a bomb ends early."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self._raw = path.open("rb")
         self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw))
         self._size = path.stat().st_size
         self._read = 0
-        self._name = str(path)
+        self._name = name
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes, as long as there are; without a size some."""
@@ -117,7 +117,7 @@ def _read(path: Path, client: str, name: str, wanted: Wanted) -> Iterator[Exchan
         head = stream.read(512)
         if head[:2] == b"\x1f\x8b":
             stream.close()
-            stream = cast(IO[bytes], _Unpacked(path))
+            stream = cast(IO[bytes], _Unpacked(path, name))
             head = cast(_Unpacked, stream).peek(512)[:512]
         else:
             stream.seek(0)
