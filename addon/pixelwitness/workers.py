@@ -8,12 +8,16 @@ its process is tried once more, and then left out and named.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import shutil
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -50,11 +54,12 @@ class Read:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs once."""
+    """What a worker needs once. `folder`: where it keeps what it makes."""
 
     intake: Intake
     book: Rulebook
     secret: bytes
+    folder: str = ""
 
 
 _setup: Setup | None = None
@@ -63,12 +68,22 @@ _setup: Setup | None = None
 def _start(setup: Setup) -> None:
     global _setup
     _setup = setup
+    threading.Thread(target=_end_with_parent, args=(setup.folder,), daemon=True).start()
+
+
+def _end_with_parent(folder: str) -> None:
+    """A process that is killed ends no other: without this its workers would wait for it for ever, with its secret."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
 
 
 def _read(capture: Capture, file: Path) -> Read:
     if _setup is None:
         raise RuntimeError("a worker that was not set up")
-    return read_into(file, capture, _setup.intake, _setup.book, keyed(_setup.secret))
+    return read_into(file, capture, _setup.intake, _setup.book, keyed(_setup.secret), _setup.folder)
 
 
 def read_into(
@@ -116,8 +131,8 @@ def read_by(
     jobs: int, captures: Sequence[Capture], intake: Intake, book: Rulebook, secret: bytes
 ) -> Iterator[tuple[Capture, Read]]:  # fmt: skip
     """Reads captures by several processes and gives them in order."""
-    setup = Setup(intake, book, secret)
     with tempfile.TemporaryDirectory(prefix="pixelwitness-") as folder:
+        setup = Setup(intake, book, secret, folder)
         waiting = deque((capture, Path(folder, str(i))) for i, capture in enumerate(captures))
         attempts = 0
         while waiting:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +130,44 @@ def test_small_captures_are_not_worth_a_process(tmp_path: Path) -> None:
     assert [workers.worth(jobs, [*captures, big]) for jobs in (1, 2, 8)] == [1, 2, 4]
     assert workers.worth(8, [big]) == 1
     assert workers.worth(8, [Capture(Url("s3://b/a"), "a", ""), Capture(Url("s3://b/c"), "c", "")]) == 2
+
+
+def _long(capture: Capture, file: Path) -> workers.Read:
+    """In place of reading: does not end, and says where it is."""
+    file.with_suffix(".part").write_text(str(os.getpid()))
+    file.with_suffix(".part").rename(file.with_suffix(".pid"))
+    time.sleep(600)
+    return workers.Read(0, (), file)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_workers_end_with_a_process_that_is_killed_and_leave_nothing(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_jobs as t; from pathlib import Path;"
+        "t.workers._read = t._long; all = [t.Capture(Path(n), n, n) for n in 'ab'];"
+        "list(t.workers.read_by(2, all, t.capture.Intake('r'), t.BOOK, bytes(32)))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    _until(lambda: len(list(tmp_path.glob("pixelwitness-*/*.pid"))) == 2)
+    ids = [int(p.read_text()) for p in tmp_path.glob("pixelwitness-*/*.pid")]
+    assert all(map(_lives, ids))
+    parent.kill()
+    parent.wait()
+    _until(lambda: not any(map(_lives, ids)))
+    assert list(tmp_path.glob("pixelwitness-*")) == []
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
