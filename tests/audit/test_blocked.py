@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -128,3 +129,36 @@ def test_a_choice_whose_report_was_blocked_was_made_all_the_same() -> None:
         (("Referer", SHOP),), b'{"purposes":[{"Id":"a","TransactionType":"OPT_OUT"}]}', error=BLOCKED,
     )  # fmt: skip
     assert verdict([page(0, cookie=onetrust(True, at=-5000)), call, hit(20_000)]).consent_state == "denied"
+
+
+def _some_visit(r: Random) -> list[Exchange]:
+    """A visit to several hosts of the shop with all kinds of consent cookies, at odd moments."""
+    made: list[Exchange] = []
+    for at in sorted(r.sample(range(60_000), 7)):
+        host = r.choice([SHOP, "https://blog.shop.example/"])
+        jar = r.choice(
+            [None, onetrust(None), onetrust(True), onetrust(False, at=at - 3_000), onetrust(True, at=at // 2)]
+        )
+        kinds = [
+            page(at, host, cookie=jar),
+            asset(at, cookie=jar, url=host + "app.js"),
+            hit(at, url=host),
+            cmp_script(at),
+        ]
+        made.append(r.choice(kinds))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_was_blocked_changes_no_verdict_and_makes_no_pass(seed: int) -> None:
+    r = Random(seed)
+    visit = _some_visit(r)
+    extra = [page(r.randrange(60_000)), style(r.randrange(60_000)), asset(r.randrange(60_000), cookie=None)]
+    alone = judged(visit)
+    with_it = judged([*visit, *(replace(e, error=BLOCKED, response=None) for e in extra)])
+    assert {v.hit_id: (v.verdicts, v.possible_states) for v in with_it.verdicts} == {
+        v.hit_id: (v.verdicts, v.possible_states) for v in alone.verdicts
+    }
+    assert [(c.regime, c.state, c.result) for c in with_it.coverage] == [
+        (c.regime, c.state, c.result) for c in alone.coverage
+    ]

@@ -77,3 +77,11 @@ def test_a_loader_that_another_browser_fetched_is_no_missing_mechanism() -> None
     accepted = of("A", page(0, cookie="a=1"), cmp_script(10, "https://app.usercentrics.eu/browser-ui/latest/loader.js"))
     said = judged([*accepted, *of("B", page(5000, cookie=None), style(5010), hit(6000))])
     assert [v.verdicts["eu"] for v in said.verdicts] == ["unverified"]
+
+
+def test_a_request_that_names_no_browser_shows_nothing_of_the_pages_of_one() -> None:
+    quiet = of("A", page(0, cookie=onetrust(False, at=-5_000)))
+    other = of("B", page(20_000, cookie=onetrust(True, at=-5_000)), style(20_100))
+    assert result(judged([*quiet, style(100), *other]), "denied") == "unverified"
+    assert result(judged([*quiet, *of("A", style(100)), *other]), "denied") == "pass"
+    assert result(judged([*quiet, style(100)]), "denied") == "pass"

@@ -23,15 +23,26 @@ def bare_views(session: Session, answered: Collection[CookieName]) -> frozenset[
     between two documents and nothing else. `answered` are the cookies that answers set.
     """
     documents = [v for v in session.page_views if not v.prerender]
+    alone = _alone(session, documents, surely=True)
+    return frozenset() if _chosen_by_script(session, documents, alone, answered) else _alone(session, documents)
+
+
+def _alone(session: Session, documents: Sequence[PageView], *, surely: bool = False) -> frozenset[str]:
+    """Ids of the documents up to the next one of which nothing else was seen. Of several browsers behind one client a
+    request that names none may be another's: it counts as seen only where that is asked for `surely`."""
     ids = {v.id for v in session.page_views}
-    other = [f.at for f in session.first_party if not f.document] + [h.occurred_at for h, _ in session.hits]
-    other += [s.observed_at for s in session.signals if s.exchange_id not in ids and NEVER_SENT not in s.detail]
+    own = {session.agent} if session.agent and not surely else None
+    other = [f.at for f in session.first_party if not f.document and (own is None or f.agent in own)]
+    other += [h.occurred_at for h, _ in session.hits]
+    other += [
+        s.observed_at for s in session.signals
+        if s.exchange_id not in ids and NEVER_SENT not in s.detail and (own is None or s.agent in own)
+    ]  # fmt: skip
     other.sort()
     ends = [*(v.at for v in documents[1:]), 2**62]
-    bare = frozenset(
+    return frozenset(
         v.id for v, end in zip(documents, ends, strict=False) if bisect_left(other, v.at) >= bisect_left(other, end)
     )
-    return frozenset() if _chosen_by_script(session, documents, bare, answered) else bare
 
 
 def cookies_answered(sessions: Iterable[Session]) -> frozenset[CookieName]:
