@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -64,7 +65,8 @@ class Cluster:
         found: list[Found] = []
         running: deque[Future[Any]] = deque()
         while len(found) < len(urls):
-            for url in urls[len(found) + len(running) :][: self._room(running)]:
+            start = len(found) + len(running)
+            for url in urls[start : start + self._room(running)]:
                 running.append(self.client.submit(looked, url, pure=False))
             try:
                 found.append(self._answer(running.popleft()))
@@ -94,7 +96,7 @@ class Cluster:
         running: deque[Future[Any]] = deque()
         while waiting:
             capture = waiting[0]
-            for later in list(waiting)[len(running) :][: self._room(running)]:
+            for later in list(islice(waiting, len(running), len(running) + self._room(running))):
                 running.append(given(later))
             try:
                 read = self._handed_over(running.popleft(), capture, given, file)

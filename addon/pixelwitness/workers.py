@@ -177,12 +177,15 @@ def _pool(
     with ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_start, initargs=(setup,)) as pool:
         running: deque[Future[Read]] = deque()
         ahead = 0
-        while waiting:
-            while len(running) < len(waiting) and (len(running) < jobs * AHEAD or ahead < AHEAD_BYTES):
-                capture, file = waiting[len(running)]
-                running.append(pool.submit(_read, capture, file))
-                ahead += sizes[id(capture)]
-            done = running.popleft().result()
-            capture, _ = waiting.popleft()
-            ahead -= sizes[id(capture)]
-            yield capture, done
+        try:
+            while waiting:
+                while len(running) < len(waiting) and (len(running) < jobs * AHEAD or ahead < AHEAD_BYTES):
+                    capture, file = waiting[len(running)]
+                    running.append(pool.submit(_read, capture, file))
+                    ahead += sizes[id(capture)]
+                done = running.popleft().result()
+                capture, _ = waiting.popleft()
+                ahead -= sizes[id(capture)]
+                yield capture, done
+        finally:
+            pool.shutdown(cancel_futures=True)  # who interrupts a run does not wait for what was given out ahead

@@ -132,6 +132,40 @@ def test_small_captures_are_not_worth_a_process(tmp_path: Path) -> None:
     assert workers.worth(8, [Capture(Url("s3://b/a"), "a", ""), Capture(Url("s3://b/c"), "c", "")]) == 2
 
 
+def _first_last(capture: Capture, file: Path) -> workers.Read:
+    """In place of reading: the first is only done when all others are."""
+    if capture.name == "0":
+        _until(lambda: len(list(file.parent.glob("*.done"))) == 11)
+    file.write_bytes(b"")
+    file.with_suffix(".done").touch()
+    return workers.Read(1, (), file)
+
+
+def test_a_large_capture_does_not_keep_those_after_it_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_read", _first_last)
+    captures = [Capture(Path(n), n, n) for n in map(str, range(12))]
+    made = [c.name for c, _ in workers.read_by(2, captures, capture.Intake("r"), BOOK, bytes(32))]
+    assert made == [c.name for c in captures]
+
+
+def _slow(capture: Capture, file: Path) -> workers.Read:
+    """In place of reading: takes a second, and leaves a trace."""
+    if capture.name != "0":
+        time.sleep(1)
+    Path(capture.digest, capture.name).touch()
+    file.write_bytes(b"")
+    return workers.Read(1, (), file)
+
+
+def test_who_interrupts_does_not_wait_for_what_was_given_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_read", _slow)
+    captures = [Capture(Path(n), n, str(tmp_path)) for n in map(str, range(60))]
+    reading = workers.read_by(2, captures, capture.Intake("r"), BOOK, bytes(32))
+    assert next(reading)[0].name == "0"
+    reading.close()  # type: ignore[attr-defined]
+    assert len(list(tmp_path.iterdir())) < 30
+
+
 def _long(capture: Capture, file: Path) -> workers.Read:
     """In place of reading: does not end, and says where it is."""
     file.with_suffix(".part").write_text(str(os.getpid()))
