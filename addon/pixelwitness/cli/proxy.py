@@ -50,6 +50,7 @@ from pixelwitness.cli.common import (
 @click.option("--gpc-for", multiple=True, metavar="CLIENT", help="The same, for this client only.")
 @click.option("--probe", is_flag=True, help="Put the consent probe into every client's pages. It changes the pages.")
 @click.option("--probe-for", multiple=True, metavar="CLIENT", help="The same, for this client only.")
+@click.option("--stream", is_flag=True, help="Let pictures, sound, films and fonts that no rule reads pass unkept.")
 @click.option(
     "--fresh-ca", is_flag=True, help="A certificate authority for this run alone; its key is deleted at the end."
 )
@@ -58,7 +59,7 @@ def proxy(
     ui: str, web: bool, listen_host: str, port: int, db: Path, regime: tuple[str, ...], rules: tuple[Path, ...],
     scope: tuple[str, ...], identity: Path | None, properties: Path | None, keep_plaintext: bool, max_body: int,
     client_name: tuple[str, ...], gpc: bool, gpc_for: tuple[str, ...], probe: bool, probe_for: tuple[str, ...],
-    fresh_ca: bool, more: tuple[str, ...],
+    stream: bool, fresh_ca: bool, more: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Audit live: mitmproxy with the add-on. Point a browser or a phone at it.
 
@@ -95,6 +96,7 @@ def proxy(
         "pixelwitness_client_names": list(client_name),
         "pixelwitness_gpc": ["all"] if gpc else list(gpc_for),
         "pixelwitness_probe": ["all"] if probe else list(probe_for),
+        "pixelwitness_stream": stream,
         "listen_host": listen_host,
         "listen_port": port,
     }

@@ -29,6 +29,7 @@ from pixelwitness.proxy.marking import Flows, Told, mark
 from pixelwitness.proxy.news import News
 from pixelwitness.proxy.recorder import Recorder
 from pixelwitness.proxy.settings import PREFIX, Settings
+from pixelwitness.proxy.streaming import may_stream
 from pixelwitness.proxy.words import backlog_words, line
 from pixelwitness.report.terminal import safe
 from pixelwitness.run import OWN_HOST, now
@@ -199,6 +200,18 @@ class PixelWitness:
         if report:
             flow.response = probe.answer()  # first of all: whatever fails after this, nothing of it reaches the site
         return self._take("request", flow, lambda r: not report or r.settings.probe.covers(*self._names(flow, r)))
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Where the auditor allows it, what no rule reads is streamed: mitmproxy then keeps no body of it."""
+        recorder, response = self.recorder, flow.response
+        if recorder is None or not recorder.settings.stream or response is None or response.stream:
+            return
+        if not self._guarded("streaming", lambda r: self._stream(flow, r)):
+            response.stream = False
+
+    def _stream(self, flow: http.HTTPFlow, recorder: Recorder) -> None:
+        if flow.response is not None and may_stream(flow.request, flow.response, recorder.settings.lens.book):
+            flow.response.stream = True
 
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """What the response adds; it is recorded as it came, before anything is put into it."""

@@ -38,6 +38,7 @@ OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("client_names", Sequence[str], [], "Names for clients: ADDRESS=NAME, PROXYUSER=NAME or MODE=NAME."),
     ("gpc", Sequence[str], [], "Add Global Privacy Control to the requests of these clients ('all': of everyone)."),
     ("probe", Sequence[str], [], "Put the consent probe into the pages of these clients ('all': of everyone)."),
+    ("stream", bool, False, "Let pictures, sound, films and fonts that no rule reads pass without keeping them whole."),
 )
 """Name without prefix, type, default, help."""
 
@@ -56,6 +57,8 @@ class Settings:
     names: Names
     gpc: Chosen
     probe: Chosen
+    stream: bool = False
+    """Whether responses that no rule reads are streamed."""
 
     def on_record(self) -> dict[str, object]:
         """What of it the ledger's run says."""
@@ -67,6 +70,7 @@ class Settings:
             "client_names": self.names.as_given,
             "gpc_added_for": list(self.gpc.clients),
             "probe_for": list(self.probe.clients),
+            "stream": self.stream,
         }
 
 
@@ -136,6 +140,7 @@ def read(options: optmanager.OptManager) -> Settings:
         names=client_names,
         gpc=Chosen.of(given("gpc")),
         probe=Chosen.of(given("probe")),
+        stream=given("stream"),
     )
 
 
