@@ -21,7 +21,7 @@ from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ingest import observe_request, observe_response
 from pixelwitness.ledger.parts import MAX_BODY, Storing
 from pixelwitness.ledger.project import project
-from pixelwitness.ledger.store import Ledger, Record
+from pixelwitness.ledger.store import Ledger, Prepared, Record
 from pixelwitness.observations import BlindSpot, Observed, Signal
 from pixelwitness.pixels.decode import page_of
 from pixelwitness.property import host_of, property_of, registrable_domain
@@ -185,10 +185,10 @@ def storing(
 
 
 def write(
-    ledger: Ledger, run_id: str, batch: Sequence[Record], book: Rulebook, *, keep_plaintext: bool,
+    ledger: Ledger, run_id: str, batch: Sequence[Record | Prepared], book: Rulebook, *, keep_plaintext: bool,
     max_body: int = MAX_BODY, people: People = NOBODY,
 ) -> int:  # fmt: skip
-    """Writes records with the masking that the rules ask for."""
+    """Writes records with the masking that the rules ask for; some may have been prepared by it before."""
     how = storing(book, keep_plaintext=keep_plaintext, max_body=max_body, people=people)
     return ledger.record(run_id, batch, how)
 

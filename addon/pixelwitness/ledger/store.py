@@ -214,14 +214,17 @@ class Ledger:
 
     # --- observations -----------------------------------------------------------------------------------------------
 
-    def record(self, run_id: str, batch: Sequence[Record], how: Storing) -> int:
+    def record(self, run_id: str, batch: Sequence[Record | Prepared], how: Storing) -> int:
         """Writes a batch in one transaction and returns how many of its records were new.
 
         What is in the ledger already (the same exchange at the same stage) is not added again. Another process may
         append to the same run: the chain's head is read inside the transaction.
         """
-        keys = [(r.kind, observation_id(r, run_id)) for r in batch]
-        made = [partial(prepared, r, how, self.leaf, id_) for r, (_, id_) in zip(batch, keys, strict=True)]
+        keys = [(r.kind, r.id if isinstance(r, Prepared) else observation_id(r, run_id)) for r in batch]
+        made = [
+            partial(_itself, r) if isinstance(r, Prepared) else partial(prepared, r, how, self.leaf, id_)
+            for r, (_, id_) in zip(batch, keys, strict=True)
+        ]
         return self._add(run_id, keys, made)
 
     def add(self, run_id: str, batch: Sequence[Prepared]) -> int:

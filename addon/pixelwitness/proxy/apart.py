@@ -16,12 +16,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from pixelwitness.audit.model import Judgement
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.commit import keyed
-from pixelwitness.ledger.store import Prepared, open_ledger, observation_id, prepared
+from pixelwitness.ledger.store import Prepared, observation_id, open_ledger, prepared
 from pixelwitness.observations import Hit
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import Lens, Tally, judge_recording, request_record, response_record, storing
@@ -138,7 +138,7 @@ class Apart:
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  ourselves
                 [sys.executable, "-P", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}, **group,
             )  # fmt: skip
@@ -149,13 +149,11 @@ class Apart:
 
 
 def _into(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert process.stdin is not None
-    return process.stdin
+    return cast("IO[bytes]", process.stdin)
 
 
 def _out_of(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert process.stdout is not None
-    return process.stdout
+    return cast("IO[bytes]", process.stdout)
 
 
 # --- in the process -----------------------------------------------------------------------------------------------

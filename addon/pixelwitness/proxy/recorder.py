@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.errors import LedgerBusyError
-from pixelwitness.ledger.store import Ledger, LedgerError, Record, RunInfo, open_ledger
+from pixelwitness.ledger.store import Ledger, LedgerError, Prepared, Record, RunInfo, open_ledger
 from pixelwitness.observations import BlindSpot, Signal
+from pixelwitness.proxy.apart import Apart, Setup, Staged
 from pixelwitness.proxy.backlog import Backlog
 from pixelwitness.proxy.faults import Lost, fault
 from pixelwitness.proxy.news import Known, News
@@ -38,11 +39,14 @@ RETRY = 1.0
 LAST_TRIES = 30.0
 """Seconds for which a run that ends goes on trying to write to a ledger that it cannot write to."""
 ORPHAN_SECONDS = 10.0
+APART_AFTER = 100
+"""Exchanges after which a process beside this one reads and judges: for fewer it is not worth its start."""
 
 type Task = Callable[[Ledger, str], object]
 """Something to do with the ledger and the run's id, in the writer thread."""
 type Small = BlindSpot | Signal | Settings | Task
-type Item = tuple[str, Exchange] | Small
+type Item = Staged | Small
+type Written = Record | Prepared
 
 
 class Recorder:
@@ -77,6 +81,8 @@ class Recorder:
         self._number = 0
         self._tally, self._counted, self._told = Tally(), time.monotonic(), time.monotonic()
         self._known = Known()
+        self._apart, self._read = Apart(), 0
+        self._setup: Setup | None = None
         self._thread = threading.Thread(target=self._work, name="pixelwitness-recorder", daemon=False)
 
     def start(self) -> None:
@@ -141,6 +147,7 @@ class Recorder:
                 tuple(r.id for r in current.regimes),
             )  # fmt: skip
             self.run_id = ledger.begin_run(info).id
+            self._set_up(ledger)
             self._state(ledger)
         except BaseException as error:
             self._cannot_open = error
@@ -161,6 +168,7 @@ class Recorder:
                 start = time.monotonic()
                 self._guarded(ledger, "judging", lambda: self._judge(ledger, provisional=True))
                 judged, pending, cost = time.monotonic(), False, time.monotonic() - start
+        self._apart.stop()  # what is left is done here, and nobody else holds the file when it is closed
         self._finish(ledger)
         ledger.close()
 
@@ -189,8 +197,14 @@ class Recorder:
         return False
 
     def _write(self, ledger: Ledger, batch: list[Item]) -> None:
-        records: list[Record] = []
+        records: list[Written] = []
+        exchanges: list[Staged] = []
         for item in batch:
+            if isinstance(item, tuple):
+                exchanges.append(item)
+                continue
+            records += self._observed(exchanges)
+            exchanges = []
             if isinstance(item, BlindSpot):
                 records.append(self._spot(item))
             elif isinstance(item, Signal):
@@ -198,14 +212,10 @@ class Recorder:
             elif isinstance(item, Settings):
                 records = self._flush(ledger, records)
                 self._guarded(ledger, "settings", lambda settings=item: self._follow(ledger, settings))  # type: ignore[misc]
-            elif isinstance(item, tuple):
-                record = self._observe(*item)
-                if record is not None:
-                    records.append(record)
             else:
                 records = self._flush(ledger, records)
                 self._guarded(ledger, "a report", lambda task=item: task(ledger, self.run_id))  # type: ignore[misc]
-        self._flush(ledger, [*records, *self._accounts()])
+        self._flush(ledger, [*records, *self._observed(exchanges), *self._accounts()])
 
     def _spot(self, spot: BlindSpot) -> Record:
         """A blind spot as a record: each counts, also where two are alike."""
@@ -230,12 +240,12 @@ class Recorder:
             self._tally = Tally()
         return made
 
-    def _flush(self, ledger: Ledger, records: list[Record]) -> list[Record]:
+    def _flush(self, ledger: Ledger, records: list[Written]) -> list[Written]:
         if records:
             self._append(ledger, records)
         return []
 
-    def _append(self, ledger: Ledger, records: list[Record]) -> None:
+    def _append(self, ledger: Ledger, records: Sequence[Written]) -> None:
         """Writes, and goes on trying while the ledger cannot be written: what waits meanwhile is bounded."""
         while not self._hopeless:
             try:
@@ -257,16 +267,16 @@ class Recorder:
                 return
         self._lose(len(records))
 
-    def _store(self, ledger: Ledger, records: list[Record]) -> None:
+    def _store(self, ledger: Ledger, records: Sequence[Written]) -> None:
         current = self._current
         write(
             ledger, self.run_id, records, current.lens.book, keep_plaintext=current.keep_plaintext,
             max_body=current.max_body, people=current.lens.people,
         )  # fmt: skip
 
-    def _say_instead(self, ledger: Ledger, record: Record, error: Exception) -> None:
+    def _say_instead(self, ledger: Ledger, record: Written, error: Exception) -> None:
         """That an observation could not be stored, with its host; without it where that cannot be stored either."""
-        spot = fault("storing", error, "addon_fault", of=record.exchange)
+        spot = fault("storing", error, "addon_fault", of=record.exchange if isinstance(record, Record) else None)
         self.failure = spot.detail
         self.on_fault(f"{spot.detail}: {error}")
         bare = fault("storing", error, "addon_fault")
@@ -284,6 +294,7 @@ class Recorder:
 
     def _follow(self, ledger: Ledger, settings: Settings) -> None:
         self._current = settings
+        self._set_up(ledger)
         ledger.note_settings(self.run_id, {"regimes": [r.id for r in settings.regimes], **settings.on_record()}, now())
         self._state(ledger)
 
@@ -291,6 +302,32 @@ class Recorder:
         """What the auditor's property file says goes on the record, each statement once."""
         said = [mark_record(s) for s in self._current.lens.statements]
         write(ledger, self.run_id, said, self._current.lens.book, keep_plaintext=self._current.keep_plaintext)
+
+    def _set_up(self, ledger: Ledger) -> None:
+        now = self._current
+        self._setup = Setup(now.lens, now.keep_plaintext, now.max_body, self.run_id, now.db.absolute(), ledger.secret)
+
+    def _helper(self) -> Setup | None:
+        """With what the process beside this one is asked, once that is worth it."""
+        return self._setup if self._read >= APART_AFTER else None
+
+    def _observed(self, exchanges: Sequence[Staged]) -> list[Written]:
+        """Exchanges as records, read in the process beside this one where it is there, in any case in their order."""
+        if not exchanges:
+            return []
+        self._read += len(exchanges)
+        setup, made = self._helper(), []
+        done = self._apart.read(setup, exchanges) if setup is not None else None
+        for item, one in zip(exchanges, done or [None] * len(exchanges), strict=True):
+            if one is None:  # not read there; or it failed there, and fails here in our own words
+                record: Written | None = self._observe(*item)
+            else:
+                self._tally.counts.update(one.counts)
+                self._known.add(one.hits)
+                record = one.record
+            if record is not None:
+                made.append(record)
+        return made
 
     def _observe(self, stage: str, exchange: Exchange) -> Record | None:
         try:
@@ -308,9 +345,12 @@ class Recorder:
 
     def _judge(self, ledger: Ledger, *, provisional: bool) -> None:
         current = self._current
-        judgement = judge_recording(
-            ledger, self.run_id, current.regimes, current.lens.book, named=current.named, provisional=provisional
-        )
+        setup = self._helper() if provisional else None
+        judgement = self._apart.judge(setup, current.regimes, current.named) if setup is not None else None
+        if judgement is None:
+            judgement = judge_recording(
+                ledger, self.run_id, current.regimes, current.lens.book, named=current.named, provisional=provisional
+            )
         self.on_news(News(judgement, self._known.changed(judgement), final=not provisional))
 
     def _finish(self, ledger: Ledger) -> None:
