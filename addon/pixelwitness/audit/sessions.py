@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,7 @@ from pixelwitness.audit.devices import taken_apart
 from pixelwitness.audit.model import Rows
 from pixelwitness.audit.placing import Pages, pages_of, place_hit, place_signal
 from pixelwitness.audit.session import Placed, Session
-from pixelwitness.observations import FirstParty, Hit, PageView, Signal
+from pixelwitness.observations import FirstParty, Frame, Hit, PageView, Signal
 from pixelwitness.property import property_of, registrable_domain
 from pixelwitness.rulebook.law import Judging
 
@@ -34,13 +35,11 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
     ready = _sort(rows)
     placed = Placed()
 
+    hits_of, signals_of = by_client(ready.hits), by_client(ready.signals)
     clocks = {
-        client: _clock(
-            [h for h in ready.hits if h.client == client], [s for s in ready.signals if s.client == client], rules,
-            one_clock=client in ready.sanitised,
-        )
+        client: _clock(hits_of.get(client, []), signals_of.get(client, []), rules, one_clock=client in ready.sanitised)
         for client in ready.pages
-    }  # fmt: skip
+    }
 
     documents = {v.id for v in ready.views}
 
@@ -87,6 +86,14 @@ def sessions_of(rows: Rows, rules: Judging) -> Placed:
     return placed
 
 
+def by_client[T: (Hit, PageView, Frame, Signal)](rows: Iterable[T]) -> dict[str | None, list[T]]:
+    """Rows by their client, in their order: a long recording holds thousands of clients."""
+    found: dict[str | None, list[T]] = {}
+    for row in rows:
+        found.setdefault(row.client, []).append(row)
+    return found
+
+
 def _only_app(client: str, placed: Placed, ready: _Sorted) -> str | None:
     """The app of a client on which nothing but one app was seen: what names no page can only be that app's."""
     pages = ready.pages.get(client)
@@ -101,15 +108,16 @@ def _sort(rows: Rows) -> _Sorted:
     first_party = sorted({f.id: f for f in rows.first_party}.values(), key=lambda f: (f.at, f.id))
     signals = sorted({s.id: s for s in rows.signals}.values(), key=lambda s: (s.observed_at, s.id))
     frames = list({f.id: f for f in rows.frames}.values())
-    by_client = {h.client for h in hits} | {v.client for v in views} | {f.client for f in first_party}
-    by_client |= {s.client for s in signals if s.client is not None}
+    clients = {h.client for h in hits} | {v.client for v in views} | {f.client for f in first_party}
+    clients |= {s.client for s in signals if s.client is not None}
+    views_of, frames_of = by_client(views), by_client(frames)
     sanitised = frozenset(f.client for f in first_party if not f.cookies_complete)
     return _Sorted(
         hits,
         views,
         first_party,
         signals,
-        {c: pages_of([v for v in views if v.client == c], [f for f in frames if f.client == c]) for c in by_client},
+        {c: pages_of(views_of.get(c, []), frames_of.get(c, [])) for c in clients},
         sanitised,
     )
 

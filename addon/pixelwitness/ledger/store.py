@@ -318,6 +318,14 @@ class Ledger:
             meta = row.pop("meta")
             yield row, said, json.loads(zlib.decompress(meta)) if meta else {}
 
+    def since(self, run_id: str, seq: int) -> Iterable[tuple[int, Observed]]:
+        """What one run observed after some place in its chain, with the place of each."""
+        query = """
+            select seq, content from observation_parts where run_id = ? and seq > ? and name = 'observed' order by seq
+        """
+        for row in self.db.query(query, [run_id, seq]):
+            yield row["seq"], Observed.model_validate_json(zlib.decompress(row["content"]))
+
     def rows(self, recording: str) -> Rows:
         """Everything observed in a recording, as judging takes it."""
         hits: list[Hit] = []

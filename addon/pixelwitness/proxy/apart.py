@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,8 +21,10 @@ from typing import IO, Any, cast
 from pixelwitness.audit.model import Judgement
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.commit import keyed
-from pixelwitness.ledger.store import Prepared, observation_id, open_ledger, prepared
+from pixelwitness.ledger.store import Ledger, Prepared, observation_id, open_ledger, prepared
 from pixelwitness.observations import Hit
+from pixelwitness.proxy.recent import Recent
+from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.law import Regime
 from pixelwitness.run import Lens, Tally, judge_recording, request_record, response_record, storing
 
@@ -67,11 +69,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Judging:
-    """A provisional judgement of the run's recording that is wanted."""
+    """A provisional judgement that is wanted: of the run's recording, or of what changed in it."""
 
     setup: Setup | None
     regimes: tuple[Regime, ...]
     named: tuple[str, ...]
+    whole: bool
 
 
 class Apart:
@@ -82,6 +85,8 @@ class Apart:
         self._known: Setup | None = None
         self._starting: threading.Thread | None = None
         self._ready = False
+        self.answered = 0
+        """Questions that it answered."""
         self.gone = not sys.executable or getattr(sys, "frozen", False)
         """Whether there is none, or none any more."""
 
@@ -90,9 +95,11 @@ class Apart:
         made = self._ask(setup, lambda new: Reading(new, items))
         return made if isinstance(made, list) and len(made) == len(items) else None
 
-    def judge(self, setup: Setup, regimes: tuple[Regime, ...], named: tuple[str, ...]) -> Judgement | None:
-        """The recording's provisional judgement, its tables written anew; None where the process failed or cannot."""
-        made = self._ask(setup, lambda new: Judging(new, regimes, named))
+    def judge(
+        self, setup: Setup, regimes: tuple[Regime, ...], named: tuple[str, ...], *, whole: bool
+    ) -> Judgement | None:  # fmt: skip
+        """A provisional judgement (`whole`: of all, its tables written anew); None where the process cannot."""
+        made = self._ask(setup, lambda new: Judging(new, regimes, named, whole))
         return made if isinstance(made, Judgement) else None
 
     def stop(self) -> None:
@@ -126,11 +133,13 @@ class Apart:
             into.write(text)
             into.flush()
             self._known = setup
-            return pickle.load(_out_of(self._process))  # noqa: S301  our own process, over a pipe of ours
+            made = pickle.load(_out_of(self._process))  # noqa: S301  our own process, over a pipe of ours
+            self.answered += 1
         except Exception:
             self.gone = True
             self._process.kill()
             return None
+        return made
 
     def _start(self) -> None:
         path = os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH"))))
@@ -188,7 +197,8 @@ def answer(questions: IO[bytes], answers: IO[bytes]) -> None:
 class _Desk:
     def __init__(self) -> None:
         self._setup: Setup | None = None
-        self._ledger: Any = None
+        self._ledger: Ledger | None = None
+        self._recent = Recent()
 
     def answer(self, asked: Reading | Judging) -> list[Done | None] | Judgement | None:
         self._setup = setup = asked.setup or self._setup
@@ -199,15 +209,25 @@ class _Desk:
         try:
             if self._ledger is None:
                 self._ledger = open_ledger(setup.db, create=False)
-            return judge_recording(
-                self._ledger, setup.run_id, asked.regimes, setup.lens.book, named=asked.named, provisional=True
-            )
+            how = (asked.regimes, setup.lens.book, asked.named)
+            return judge_provisionally(self._ledger, setup.run_id, *how, self._recent, whole=asked.whole)
         except Exception:
             return None  # the recorder does it itself, and says what is wrong
 
     def close(self) -> None:
         if self._ledger is not None:
             self._ledger.close()
+
+
+def judge_provisionally(
+    ledger: Ledger, run_id: str, regimes: Sequence[Regime], book: Rulebook, named: Iterable[str], recent: Recent, *,
+    whole: bool,
+) -> Judgement:  # fmt: skip
+    """A judgement while the run goes on: of the whole recording, its tables written anew; or of what changed lately."""
+    if whole:
+        return judge_recording(ledger, run_id, regimes, book, named=named, provisional=True)
+    recent.follow(ledger, run_id)
+    return recent.judged(regimes, book, named)
 
 
 def read(setup: Setup, items: Sequence[Staged]) -> list[Done | None]:

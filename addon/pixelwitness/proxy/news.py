@@ -10,7 +10,7 @@ from pixelwitness.audit.model import Judgement, Violation
 from pixelwitness.observations import Hit
 from pixelwitness.proxy.marking import Told
 
-MOST_HITS = 50_000
+MOST_HITS = 10_000
 
 
 @dataclass(frozen=True)

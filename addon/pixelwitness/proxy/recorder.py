@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from pixelwitness.audit.model import Judgement
 from pixelwitness.exchange import Exchange
 from pixelwitness.ledger.errors import LedgerBusyError
 from pixelwitness.ledger.store import Ledger, LedgerError, Prepared, Record, RunInfo, open_ledger
 from pixelwitness.observations import BlindSpot, Signal
-from pixelwitness.proxy.apart import Apart, Setup, Staged
+from pixelwitness.proxy.apart import Apart, Setup, Staged, judge_provisionally
 from pixelwitness.proxy.backlog import Backlog
 from pixelwitness.proxy.faults import Lost, fault
 from pixelwitness.proxy.news import Known, News
+from pixelwitness.proxy.recent import Recent, merged
 from pixelwitness.proxy.settings import Settings
 from pixelwitness.run import (
     Tally,
@@ -39,6 +41,8 @@ RETRY = 1.0
 LAST_TRIES = 30.0
 """Seconds for which a run that ends goes on trying to write to a ledger that it cannot write to."""
 ORPHAN_SECONDS = 10.0
+WHOLE_UP_TO = 3_000
+"""Observations up to which every judgement is of the whole recording and writes the public tables."""
 APART_AFTER = 100
 """Exchanges after which a process beside this one reads and judges: for fewer it is not worth its start."""
 
@@ -83,6 +87,10 @@ class Recorder:
         self._known = Known()
         self._apart, self._read = Apart(), 0
         self._setup: Setup | None = None
+        self._recent, self._written = Recent(), 0
+        self._judgement: Judgement | None = None
+        self._stale = False
+        """Whether the public tables are behind the record."""
         self._thread = threading.Thread(target=self._work, name="pixelwitness-recorder", daemon=False)
 
     def start(self) -> None:
@@ -214,8 +222,13 @@ class Recorder:
                 self._guarded(ledger, "settings", lambda settings=item: self._follow(ledger, settings))  # type: ignore[misc]
             else:
                 records = self._flush(ledger, records)
-                self._guarded(ledger, "a report", lambda task=item: task(ledger, self.run_id))  # type: ignore[misc]
+                self._guarded(ledger, "a report", lambda task=item: self._do(ledger, task))  # type: ignore[misc]
         self._flush(ledger, [*records, *self._observed(exchanges), *self._accounts()])
+
+    def _do(self, ledger: Ledger, task: Task) -> None:
+        if self._stale:
+            self._judged_whole(ledger, provisional=True)
+        task(ledger, self.run_id)
 
     def _spot(self, spot: BlindSpot) -> Record:
         """A blind spot as a record: each counts, also where two are alike."""
@@ -273,6 +286,7 @@ class Recorder:
             ledger, self.run_id, records, current.lens.book, keep_plaintext=current.keep_plaintext,
             max_body=current.max_body, people=current.lens.people,
         )  # fmt: skip
+        self._written += len(records)
 
     def _say_instead(self, ledger: Ledger, record: Written, error: Exception) -> None:
         """That an observation could not be stored, with its host; without it where that cannot be stored either."""
@@ -345,13 +359,23 @@ class Recorder:
 
     def _judge(self, ledger: Ledger, *, provisional: bool) -> None:
         current = self._current
-        setup = self._helper() if provisional else None
-        judgement = self._apart.judge(setup, current.regimes, current.named) if setup is not None else None
-        if judgement is None:
-            judgement = judge_recording(
-                ledger, self.run_id, current.regimes, current.lens.book, named=current.named, provisional=provisional
-            )
-        self.on_news(News(judgement, self._known.changed(judgement), final=not provisional))
+        if not provisional:
+            self._judgement = self._judged_whole(ledger, provisional=False)
+        else:
+            whole, setup = self._written <= WHOLE_UP_TO, self._helper()
+            new = self._apart.judge(setup, current.regimes, current.named, whole=whole) if setup is not None else None
+            if new is None:
+                how = (current.regimes, current.lens.book, current.named)
+                new = judge_provisionally(ledger, self.run_id, *how, self._recent, whole=whole)
+            self._stale = not whole
+            self._judgement = new if whole else merged(self._judgement, new)
+        self.on_news(News(self._judgement, self._known.changed(self._judgement), final=not provisional))
+
+    def _judged_whole(self, ledger: Ledger, *, provisional: bool) -> Judgement:
+        now = self._current
+        self._stale = False
+        book, named = now.lens.book, now.named
+        return judge_recording(ledger, self.run_id, now.regimes, book, named=named, provisional=provisional)
 
     def _finish(self, ledger: Ledger) -> None:
         if not self._hopeless:
