@@ -13,7 +13,7 @@ import click
 import pytest
 
 from pixelwitness.cli import COMMANDS, cli
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 from support import ROOT
 
 HAR = ROOT / "captures" / "onetrust-reject.har"

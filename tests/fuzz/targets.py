@@ -33,7 +33,7 @@ from pixelwitness.pixels.explain import explain as explain_request
 from pixelwitness.proxy.clients import Names
 from pixelwitness.report.consent_words import lines
 from pixelwitness.report.decoded import render
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 from pixelwitness.rulebook import RuleError, as_rule, model_for
 from pixelwitness.rulebook.load import read_yaml
 from pixelwitness.sources import CaptureError

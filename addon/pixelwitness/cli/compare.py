@@ -48,7 +48,7 @@ def compare(before: Path, after: Path, fail_on_new: bool, as_json: bool) -> None
 
 
 def _print(found: Comparison) -> None:
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
 
     for note in found.notes:
         click.echo(f"note: {safe(note, 400)}")

@@ -35,7 +35,7 @@ def consent(text: str, rules: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(asdict(explained), indent=2))
         return
     from pixelwitness.report.consent_words import lines
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
 
     for line in lines(explained, book):
         click.echo(safe(line, 2_000))

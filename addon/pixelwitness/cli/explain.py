@@ -47,7 +47,7 @@ def explain(name: str, db: Path, rules: tuple[Path, ...], as_json: bool, everyth
 
 
 def _line(text: str, indent: int = 2, hang: int = 2) -> None:
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
 
     for line in wrap(safe(text, 1500), WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang)):
         click.echo(line)
@@ -92,7 +92,7 @@ def _print(found: Explanation, everything: bool) -> None:
 
 
 def _payload(hit: dict[str, Any], everything: bool) -> None:
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
 
     if hit["payload"] is None:
         return

@@ -52,7 +52,7 @@ def rejudge(
 
 
 def _print(done: Sequence[Rejudged], dry_run: bool, everything: bool) -> None:
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
 
     for one in done:
         click.echo(f"Recording {one.recording}: {one.hits} hits under {', '.join(one.regimes) or 'no regime'}")

@@ -35,7 +35,7 @@ def list_rules(rules: tuple[Path, ...], as_json: bool) -> None:
     """Every rule file: its id, its name, how many examples it carries."""
     import json
 
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
     from pixelwitness.rulebook.load import RuleError, read_yaml
 
     rows: list[dict[str, str]] = []
@@ -71,7 +71,7 @@ def _id_of(relative: str, data: dict[str, object]) -> str:
 @rules_option
 def show(name: str, rules: tuple[Path, ...]) -> None:
     """One rule file as it is: by its id, or by its path below rules/ where two share an id."""
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
     from pixelwitness.rulebook.load import RuleError, read_yaml
 
     files = _files(rules)

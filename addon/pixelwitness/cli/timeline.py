@@ -43,8 +43,9 @@ def timeline(db: Path, prop: str, client: str | None, everything: bool, as_json:
 
 
 def _draw(one: Drawn) -> None:
+    from pixelwitness.report.harmless import safe
     from pixelwitness.report.sessions import SHORT as WORDS
-    from pixelwitness.report.terminal import SHORT, safe
+    from pixelwitness.report.terminal import SHORT
 
     click.echo(safe(f"{one.property}, client {one.client}", WIDTH))
     day = ""

@@ -52,7 +52,7 @@ def stamp(ledger: Ledger, run: str | None, tsa: str, roots: Sequence[Certificate
     """Asks, checks, keeps and says it. Raises UsableError, LedgerError."""
     from pixelwitness.exchange import iso
     from pixelwitness.ledger import timestamps
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
     from pixelwitness.run import now
 
     run_id = timestamps.newest_run(ledger, run)

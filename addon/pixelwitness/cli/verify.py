@@ -29,7 +29,7 @@ def verify(
     """
     from pixelwitness.ledger.store import LedgerError, read_ledger
     from pixelwitness.ledger.verify import verify as check
-    from pixelwitness.report.terminal import safe
+    from pixelwitness.report.harmless import safe
 
     roots = given_roots(tsa_ca)
     _, book = regimes_and_rules((), rules)

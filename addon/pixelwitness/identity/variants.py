@@ -11,11 +11,13 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-
-import phonenumbers
+from typing import TYPE_CHECKING
 
 from pixelwitness.identity.personas import Persona
 from pixelwitness.rulebook.identity import IdentityRules
+
+if TYPE_CHECKING:  # its tables take longer to load than all that is asked of them: only where a number is known
+    import phonenumbers
 
 CAREFUL_EMAIL = "trimmed, lower case"
 E164 = "E.164 with plus"
@@ -99,6 +101,8 @@ def _one_slip(typed: str, meant: str) -> bool:
 
 def _phones(value: str, country: str | None) -> Iterator[tuple[str, str]]:
     typed = re.sub(r"\D", "", value)
+    import phonenumbers
+
     number = _parsed(value, country)
     if number is not None:
         national = phonenumbers.national_significant_number(number)
@@ -130,6 +134,8 @@ def _phones(value: str, country: str | None) -> Iterator[tuple[str, str]]:
 
 def _separated(number: phonenumbers.PhoneNumber) -> Iterator[tuple[str, str]]:
     """The usual groups with other marks between them, as people type them and app SDKs hash them."""
+    import phonenumbers
+
     national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
     international = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
     yield f"+{number.country_code} {national}", "country code, then formatted (national)"
@@ -145,6 +151,8 @@ def is_guess(spelling: str) -> bool:
 
 
 def _parsed(value: str, country: str | None) -> phonenumbers.PhoneNumber | None:
+    import phonenumbers
+
     try:
         return phonenumbers.parse(value, country.upper() if country else None)
     except phonenumbers.NumberParseException:

@@ -31,7 +31,7 @@ from pixelwitness.proxy.recorder import Recorder
 from pixelwitness.proxy.settings import PREFIX, Settings
 from pixelwitness.proxy.streaming import may_stream
 from pixelwitness.proxy.words import backlog_words, line
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 from pixelwitness.run import OWN_HOST, now
 from pixelwitness.sources.mitm import client_of, exchange_from_flow
 

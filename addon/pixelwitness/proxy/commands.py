@@ -17,9 +17,7 @@ from pixelwitness.proxy.contentview import hits_of
 from pixelwitness.proxy.marking import META
 from pixelwitness.proxy.recorder import Recorder
 from pixelwitness.proxy.words import backlog_words, explain
-from pixelwitness.report.html import render_html
-from pixelwitness.report.summary import summarise
-from pixelwitness.report.terminal import render, safe
+from pixelwitness.report.harmless import safe
 from pixelwitness.report.write import write_private
 from pixelwitness.run import now
 
@@ -117,6 +115,10 @@ class Commands:
         target, book = Path(path).expanduser(), recorder.settings.lens.book
 
         def task(ledger: Ledger, run_id: str) -> None:
+            from pixelwitness.report.html import render_html
+            from pixelwitness.report.summary import summarise
+            from pixelwitness.report.terminal import render
+
             try:
                 summary = summarise(ledger, book, run_id)
                 text = io.StringIO()

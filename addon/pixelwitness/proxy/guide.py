@@ -8,7 +8,7 @@ from html import escape
 
 from pixelwitness.audit.model import COVERAGE_STATES, Coverage, CoverageState, Judgement
 from pixelwitness.proxy.settings import Settings
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 
 ENOUGH = 2
 """Page views in a state before its silence means anything to a reader."""

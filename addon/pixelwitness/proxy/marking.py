@@ -12,7 +12,7 @@ from mitmproxy import http
 
 from pixelwitness.audit.model import HitVerdict, Violation
 from pixelwitness.observations import Hit
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 from pixelwitness.rulebook.law import SEVERITIES
 
 META = "pixelwitness"

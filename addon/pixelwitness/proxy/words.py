@@ -11,7 +11,7 @@ from pixelwitness.audit.words import sent, what
 from pixelwitness.observations import Hit
 from pixelwitness.proxy.backlog import Counts
 from pixelwitness.proxy.marking import Told
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 from pixelwitness.rulebook import Rulebook
 
 HASHED = frozenset({"sha256_hex", "sha256_base64url", "md5", "sha1"})

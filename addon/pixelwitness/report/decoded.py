@@ -13,7 +13,7 @@ from rich.text import Text
 from pixelwitness.exchange import iso
 from pixelwitness.observations import Hit, Identifier
 from pixelwitness.pixels.explain import Explained, Explanation, Field
-from pixelwitness.report.terminal import safe
+from pixelwitness.report.harmless import safe
 from pixelwitness.report.words import late
 
 TIERS = {

@@ -19,3 +19,8 @@ def shortened(text: str, most: int) -> str:
 def printable(text: str, most: int = 2_000) -> str:
     """A message of one or several lines, each without anything that a terminal would obey."""
     return "\n".join(shortened(visible(line), most) for line in text.split("\n"))
+
+
+def safe(text: Any, most: int = 300) -> str:
+    """Text from the traffic as it may reach a terminal: no control, escape or direction characters, not too long."""
+    return shortened(visible(text), most)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelwitness.report.findings import Finding, Send, brief, findings, tasks
-from pixelwitness.report.harmless import shortened, visible
+from pixelwitness.report.harmless import safe, visible
 from pixelwitness.report.summary import PropertySummary, Summary, tiers_in_order
 from pixelwitness.report.words import (
     RESULTS,
@@ -40,11 +40,6 @@ SHORT = {
     "contact": "contact", "identifier": "id", "event": "event", "auto_collected": "auto",
     "advanced_matching": "match", "plaintext": "CLEAR",
 }  # fmt: skip
-
-
-def safe(text: Any, most: int = 300) -> str:
-    """Text from the traffic as it may reach a terminal: no control, escape or direction characters, not too long."""
-    return shortened(visible(text), most)
 
 
 def render(summary: Summary, stream: IO[str], *, everything: bool = False, width: int | None = None) -> None:
