@@ -1,8 +1,9 @@
 """What the add-on costs a live proxy: `uv run python benchmarks/live.py [--requests N] [--pairs N]` (Linux).
 
-mitmdump runs with and without the add-on, in turn, between a client and an upstream proxy on the loopback interface
-that answers everything itself. Compared are its CPU time from the first request to the last answer (and until it is
-idle again), and the 99th percentile of the answers' times, as medians of the ratios of pairs.
+Two mitmdumps run side by side, one with the add-on, between a client and an upstream proxy on the loopback interface
+that answers everything itself. The same requests go to the one and then to the other, in turn; of each such pair are
+compared the CPU time from the first request until all is idle again, of mitmdump alone and with the process that the
+add-on keeps beside it, and the 99th percentile of the answers' times. Printed are medians of the ratios of pairs.
 """
 
 from __future__ import annotations
@@ -29,15 +30,18 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/javascript\r\nContent-Le
 MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
 MIXES = {"no request to TikTok": (0, 1.02), "one in five": (5, 1.05), "every request": (1, 1.20)}
 """By name: one in so many, and the aim."""
-WARM = 60
-"""Requests that are sent before the measurement begins."""
+WARM = 120
+"""Requests that are sent before the measurement begins: enough that all that is loaded when it is used is there."""
+REST = 3
+"""Half seconds without work after which a proxy is taken to rest."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Milliseconds of CPU a request, and the 99th percentile of the answers in milliseconds."""
+    """Milliseconds: of CPU a request, of mitmdump and of all its processes; the answers' 99th percentile."""
 
     cpu: float
+    all_cpu: float
     slowest: float
 
 
@@ -88,76 +92,109 @@ def cpu(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def tree_cpu(process: int) -> float:
+    """The same with the processes that it started and that still run."""
+    children = Path(f"/proc/{process}/task").glob("*/children")
+    return cpu(process) + sum(tree_cpu(int(child)) for file in children for child in file.read_text().split())
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
-async def measure(requests: list[bytes], folder: Path, *, audited: bool) -> Measured:
-    """One run of mitmdump."""
-    upstream = await asyncio.start_server(answer, "127.0.0.1", 0)
-    behind, port = upstream.sockets[0].getsockname()[1], free_port()
+def started(folder: Path, behind: int, port: int, *, audited: bool) -> subprocess.Popen[bytes]:
+    """A mitmdump, with the add-on or without."""
     command = [sys.executable, "-c", MITMDUMP, "-q", "--mode", f"upstream:http://127.0.0.1:{behind}", "-p", str(port)]
     command += ["--set", f"confdir={folder}", "--set", "listen_host=127.0.0.1"]
     if audited:
         database = Path(tempfile.mkdtemp(dir=folder)) / "audit.db"
         command += ["-s", str(ADDON), "--set", f"pixelwitness_db={database}"]
-    process = subprocess.Popen(command, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            try:
-                await sent(port, requests[:WARM])
-                break
-            except OSError:
-                await asyncio.sleep(0.1)
-        await idle(process.pid)
-        before = cpu(process.pid)
-        took = await sent(port, requests[WARM:])
-        await idle(process.pid)
-        spent = cpu(process.pid) - before
-    finally:
-        process.terminate()
-        process.wait(60)
-        upstream.close()
-    return Measured(1000 * spent / len(took), 1000 * statistics.quantiles(took, n=100)[98])
+    return subprocess.Popen(command, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def warmed(process: subprocess.Popen[bytes], port: int, requests: list[bytes]) -> None:
+    """Waits until a proxy answers and has nothing left to load."""
+    for _ in range(600):
+        try:
+            await sent(port, requests)
+            break
+        except OSError:
+            await asyncio.sleep(0.1)
+    await idle(process.pid)
+
+
+async def measure(process: int, port: int, requests: list[bytes]) -> Measured:
+    """One side of a pair."""
+    before, all_before = cpu(process), tree_cpu(process)
+    took = await sent(port, requests)
+    await idle(process)
+    each = 1000 / len(took)
+    slowest = 1000 * statistics.quantiles(took, n=100)[98]
+    return Measured(each * (cpu(process) - before), each * (tree_cpu(process) - all_before), slowest)
 
 
 async def idle(process: int) -> None:
-    """Waits until a process rests: what the add-on still writes belongs to what was asked of it."""
-    for _ in range(100):
-        before = cpu(process)
+    """Waits until all rests: what the add-on still writes and judges belongs to what was asked of it."""
+    rested = 0
+    for _ in range(200):
+        before = tree_cpu(process)
         await asyncio.sleep(0.5)
-        if cpu(process) - before <= 0.01:
+        rested = rested + 1 if tree_cpu(process) - before <= 0.01 else 0
+        if rested == REST:
             return
+
+
+async def compared(folder: Path, one_in: int, count: int, pairs: int) -> list[tuple[Measured, Measured]]:
+    """Pairs of measurements with the add-on and without, of the same requests."""
+    upstream = await asyncio.start_server(answer, "127.0.0.1", 0)
+    behind = upstream.sockets[0].getsockname()[1]
+    ports = {audited: free_port() for audited in (True, False)}
+    proxies = {a: started(folder, behind, port, audited=a) for a, port in ports.items()}
+    requests = [raw(e) for e in traffic.entries(WARM + count * pairs, one_in)]
+    made = []
+    try:
+        for audited, process in proxies.items():
+            await warmed(process, ports[audited], requests[:WARM])
+        for pair in range(pairs):
+            some = requests[WARM + pair * count :][:count]
+            order = (True, False) if pair % 2 else (False, True)
+            one = {a: await measure(proxies[a].pid, ports[a], some) for a in order}
+            made.append((one[True], one[False]))
+    finally:
+        for process in proxies.values():
+            process.terminate()
+        for process in proxies.values():
+            process.wait(300)
+        upstream.close()
+    return made
+
+
+def shown(ratios: list[float]) -> str:
+    low, high = interval(ratios)
+    return f"{statistics.median(ratios):.2f} | {low:.2f} to {high:.2f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--requests", type=int, default=200, help="of each side of a pair")
     parser.add_argument("--pairs", type=int, default=10)
     asked = parser.parse_args()
     print(f"{asked.requests} requests, {asked.pairs} pairs\n")
     print(
-        "| traffic | CPU ratio | interval | aim at most | p99 ratio | interval |\n|---|---|---|---|---|---|", flush=True
+        "| traffic | CPU of mitmdump | interval | aim at most | CPU of all | interval | p99 | interval | ms of both |"
+        "\n|---|---|---|---|---|---|---|---|---|",
+        flush=True,
     )
     with tempfile.TemporaryDirectory(prefix="pixelwitness-live-") as name:
-        folder = Path(name)
         for mix, (one_in, aim) in MIXES.items():
-            requests = [raw(e) for e in traffic.entries(asked.requests + WARM, one_in)]
-            ratios, slow = [], []
-            for pair in range(asked.pairs):
-                order = (True, False) if pair % 2 else (False, True)
-                made = {audited: asyncio.run(measure(requests, folder, audited=audited)) for audited in order}
-                ratios.append(made[True].cpu / made[False].cpu)
-                slow.append(made[True].slowest / made[False].slowest)
-            low, high = interval(ratios)
-            least, most = interval(slow)
-            print(
-                f"| {mix} | {statistics.median(ratios):.2f} | {low:.2f} to {high:.2f} | {aim:.2f} "
-                f"| {statistics.median(slow):.2f} | {least:.2f} to {most:.2f} |",
-                flush=True,
-            )
+            made = asyncio.run(compared(Path(name), one_in, asked.requests, asked.pairs))
+            alone = shown([a.cpu / b.cpu for a, b in made])
+            both = shown([a.all_cpu / b.all_cpu for a, b in made])
+            slow = shown([a.slowest / b.slowest for a, b in made])
+            mean = [statistics.mean(m.cpu for m in side) for side in zip(*made, strict=True)]
+            print(f"| {mix} | {alone} | {aim:.2f} | {both} | {slow} | {mean[0]:.2f}/{mean[1]:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
