@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pixelwitness.hostname import ascii_host
@@ -150,9 +150,16 @@ class Exchange:
         """The request alone; what was found out about it is kept."""
         if self.response is None:
             return self
-        alone = replace(self, response=None)
-        alone.__dict__.update({name: self.__dict__[name] for name in _OF_REQUEST if name in self.__dict__})
-        return alone
+        return self._with(response=None)
+
+    def answered(self, response: Response | None, error: str | None) -> Exchange:
+        """The same request with what came of it; what was found out about the request is kept."""
+        return self._with(response=response, error=error)
+
+    def _with(self, **others: Any) -> Exchange:
+        made = replace(self, **others)
+        made.__dict__.update({name: self.__dict__[name] for name in _OF_REQUEST if name in self.__dict__})
+        return made
 
 
 @lru_cache(1024)

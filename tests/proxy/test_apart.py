@@ -127,21 +127,28 @@ def test_a_process_that_is_killed_loses_nothing(at_once: None, tmp_path: Path) -
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops a process by a signal")
-def test_a_process_that_hangs_when_the_run_ends_is_ended(at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_process_that_hangs_holds_up_no_end(
+    asked: bool, at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(apart, "LAST_SECONDS", 0.5)
+    monkeypatch.setattr(recorder_module, "HELP_SECONDS", 0.5)
     told: list[str] = []
     live = recording(tmp_path, told)
     live.start()
-    feed(live, visit("c", 0))
+    feed(live, visit("a", 0))
     until(lambda: live._apart._ready and not live.backlog.counts.rows)
     process = live._apart._process
     assert process is not None
-    until(lambda: live._judgement is not None)
-    time.sleep(0.5)
     process.send_signal(signal.SIGSTOP)
+    if asked:
+        feed(live, visit("b", 10_000))
+        time.sleep(1)
     live.close()
     assert process.poll() is not None
     assert (live.unwritten, bool(live.head)) == (0, True)
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute("select count(*) from hits").fetchone()[0] == (4 if asked else 2)
 
 
 def test_without_a_python_of_its_own_the_recorder_does_it_alone(at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

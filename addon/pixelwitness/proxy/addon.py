@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import time
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -33,7 +34,8 @@ from pixelwitness.proxy.streaming import may_stream
 from pixelwitness.proxy.words import backlog_words, line
 from pixelwitness.report.harmless import safe
 from pixelwitness.run import OWN_HOST, now
-from pixelwitness.sources.mitm import client_of, exchange_from_flow
+from pixelwitness.sources.mitm import client_of, exchange_from_flow, request_state
+from pixelwitness.sources.mitm import with_response as answered
 
 logger = logging.getLogger(__name__)
 MOST_FAULTS = 20
@@ -61,6 +63,9 @@ class PixelWitness:
         self._said_passed = False
         self.addons = [Commands(self, logger.info)]
         self._flows = Flows()
+        self._taken: weakref.WeakKeyDictionary[http.HTTPFlow, tuple[tuple[object, ...], Exchange]]
+        self._taken = weakref.WeakKeyDictionary()
+        """What was read of requests that wait for their response."""
         self._told: dict[str, dict[str, Told]] = {}
         self._latest: deque[str] = deque(maxlen=MOST_LINES)
         self._steps_done: set[tuple[str, str]] = set()
@@ -216,7 +221,7 @@ class PixelWitness:
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """What the response adds; it is recorded as it came, before anything is put into it."""
         refused = flow.response is not None and flow.response.status_code == 407
-        if flow.request.method == "CONNECT" or refused or desk.is_ours(flow.request):
+        if flow.request.method == "CONNECT" or refused or (flow not in self._taken and desk.is_ours(flow.request)):
             return None
         waits = None
         if not probe.is_report(flow.request):
@@ -289,9 +294,17 @@ class PixelWitness:
             recorder.note(BlindSpot(client=client, host=host, kind=spot, detail=detail[:200], at=now()))
 
     def _exchange(self, flow: http.HTTPFlow, recorder: Recorder, *, with_response: bool) -> Exchange:
+        if with_response:
+            state, before = self._taken.pop(flow, (None, None))
+            # Unless something changed the request since: then it is read anew, as a replay of the flow would.
+            if before is not None and state == request_state(flow):
+                return answered(before, flow)
         exchange = exchange_from_flow(flow, with_response=with_response)
         name = recorder.settings.names.name(exchange.client)
-        return exchange if name == exchange.client else replace(exchange, client=name)
+        exchange = exchange if name == exchange.client else replace(exchange, client=name)
+        if not with_response:
+            self._taken[flow] = (request_state(flow), exchange)
+        return exchange
 
     def _names(self, flow: http.HTTPFlow, recorder: Recorder) -> tuple[str, str]:
         client = client_of(flow)

@@ -102,6 +102,12 @@ class Apart:
         made = self._ask(setup, lambda new: Judging(new, regimes, named, whole))
         return made if isinstance(made, Judgement) else None
 
+    def end(self) -> None:
+        """Ends the process at once, from any thread: what was asked last gets no answer."""
+        self.gone = True
+        if self._process is not None:
+            self._process.kill()
+
     def stop(self) -> None:
         """Ends the process; when this returns it holds no file any more."""
         self.gone = True

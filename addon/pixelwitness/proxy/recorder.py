@@ -43,6 +43,8 @@ LAST_TRIES = 30.0
 ORPHAN_SECONDS = 10.0
 WHOLE_UP_TO = 3_000
 """Observations up to which every judgement is of the whole recording and writes the public tables."""
+HELP_SECONDS = 10.0
+"""For how long a run that ends still lets the process beside it help: one that hangs must not hold up the end."""
 APART_AFTER = 100
 """Exchanges after which a process beside this one reads and judges: for fewer it is not worth its start."""
 
@@ -140,6 +142,9 @@ class Recorder:
         if self._thread.is_alive():
             self._closing = time.monotonic()
             self.backlog.put(None)
+            self._thread.join(HELP_SECONDS)
+            if self._thread.is_alive():
+                self._apart.end()  # whatever it was asked, the recorder does itself
             self._thread.join()
 
     # --- in the writer thread ---------------------------------------------------------------------------------------
@@ -172,7 +177,12 @@ class Recorder:
                 self.backlog.written(len(batch), size)
                 pending = True
             # Judging what grows costs more each time: never more than a tenth of the time.
-            if pending and not ending and time.monotonic() - judged > max(JUDGE_EVERY, 10 * cost):
+            if (
+                pending
+                and not ending
+                and self._closing is None
+                and time.monotonic() - judged > max(JUDGE_EVERY, 10 * cost)
+            ):
                 start = time.monotonic()
                 self._guarded(ledger, "judging", lambda: self._judge(ledger, provisional=True))
                 judged, pending, cost = time.monotonic(), False, time.monotonic() - start
@@ -364,6 +374,8 @@ class Recorder:
         else:
             whole, setup = self._written <= WHOLE_UP_TO, self._helper()
             new = self._apart.judge(setup, current.regimes, current.named, whole=whole) if setup is not None else None
+            if new is None and self._closing is not None:
+                return  # all of it is about to be judged
             if new is None:
                 how = (current.regimes, current.lens.book, current.named)
                 new = judge_provisionally(ledger, self.run_id, *how, self._recent, whole=whole)

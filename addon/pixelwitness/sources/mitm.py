@@ -47,6 +47,21 @@ def exchange_from_flow(one: http.HTTPFlow, *, with_response: bool = True) -> Exc
     )
 
 
+def request_state(one: http.HTTPFlow) -> tuple[object, ...]:
+    """All of a flow's request that an exchange is made from: where it is as before, so is the exchange."""
+    data = one.request.data
+    return (
+        data.method, data.scheme, data.host, data.port, data.authority, data.path, data.headers.fields, data.content,
+        data.timestamp_start, one.metadata.get(ADDED), one.metadata.get("proxyauth"),
+    )  # fmt: skip
+
+
+def with_response(before: Exchange, one: http.HTTPFlow) -> Exchange:
+    """The exchange of a flow whose request was read before, with the response that has come since."""
+    response = _response(one.response) if one.response is not None else None
+    return before.answered(response, _whole(one.error.msg) if one.error else None)
+
+
 def _whole(text: str) -> str:
     """Text without lone surrogates, in which mitmproxy keeps bytes that are none, and which nobody could write out."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
