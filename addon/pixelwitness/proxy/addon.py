@@ -226,6 +226,7 @@ class PixelWitness:
         waits = None
         if not probe.is_report(flow.request):
             waits = self._take("response", flow, lambda r: True)
+        self._taken.pop(flow, None)
         recorder, response = self.recorder, flow.response
         if (
             recorder is None

@@ -110,6 +110,8 @@ class Apart:
 
     def stop(self) -> None:
         """Ends the process; when this returns it holds no file any more."""
+        if not self._ready:
+            self.end()  # it is still loading, and nobody will ask
         self.gone = True
         if self._starting is not None:
             self._starting.join(LAST_SECONDS)
@@ -157,6 +159,8 @@ class Apart:
                 [sys.executable, "-P", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}, **group,
             )  # fmt: skip
+            if self.gone:  # the run has ended meanwhile
+                self._process.kill()
             self._ready = pickle.load(_out_of(self._process)) == "ready"  # noqa: S301  our own process
         except Exception:
             self._ready = False
