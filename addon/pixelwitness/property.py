@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from publicsuffixlist import PublicSuffixList
+from publicsuffixlist import PSLFILE, PublicSuffixList
 
 from pixelwitness.hostname import ascii_host
 
@@ -16,7 +17,21 @@ MAX_REMEMBERED = 2048
 
 @lru_cache(1)
 def _suffixes() -> PublicSuffixList:
+    """The rules of the list in ASCII: all that can cover a host without `xn--`. The ASCII spelling of the others, which
+    few hosts need, takes much longer to work out than the list to read."""
+    words = (line.split(" ", 1)[0] for line in Path(PSLFILE).read_text("utf-8").splitlines())
+    rules = [word for word in words if word and word.isascii() and not word.startswith("//")]
+    return PublicSuffixList(rules, accept_encoded_idn=False)
+
+
+@lru_cache(1)
+def _all_suffixes() -> PublicSuffixList:
     return PublicSuffixList()
+
+
+def is_top_level(label: str) -> bool:
+    """Whether a label, in small ASCII letters, is a top-level domain of the list."""
+    return _suffixes().publicsuffix(label, accept_unknown=False) is not None
 
 
 @lru_cache(65536)
@@ -27,7 +42,8 @@ def registrable_domain(host: str) -> str:
     try:
         ipaddress.ip_address(bare)
     except ValueError:
-        return _suffixes().privatesuffix(host) or host
+        suffixes = _all_suffixes() if "xn--" in host or not host.isascii() else _suffixes()
+        return suffixes.privatesuffix(host) or host
     return bare
 
 

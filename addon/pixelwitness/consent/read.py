@@ -88,23 +88,28 @@ def _set_cookies(exchange: Exchange, book: Rulebook) -> Iterator[tuple[str, str 
     answer in one cookie and that there was one in another."""
     response = exchange.response
     lines = header_values(response.headers, "set-cookie")[:MAX_COOKIES] if response is not None else []
-    jar: dict[str, str] = {}
-    for pair in exchange.fields.get("cookie", "").split(";"):
-        name, equals, value = pair.partition("=")
-        if equals:
-            jar.setdefault(name.strip(), value.strip())
+    named: dict[str, str | None] = {}
+    """In the order in which they were last written; None: deleted."""
     written: list[str] = []
     for line in lines:
         first, _, attributes = line.partition(";")
         name, _, value = first.partition("=")
         name = name.strip()
-        jar.pop(name, None)
-        if not re.search(r"max-age\s*=\s*(0|-)|expires=[^;]*19[67]0", attributes, re.I):
-            jar[name] = value.strip()
+        named.pop(name, None)
+        gone = re.search(r"max-age\s*=\s*(0|-)|expires=[^;]*19[67]0", attributes, re.I)
+        named[name] = None if gone else value.strip()
+        if not gone:
             written.append(name)
-    speaking = [name for name in dict.fromkeys(written) if name in jar and read_cookies(f"{name}={jar[name]}", book)]
+    kept = {name: value for name, value in named.items() if value is not None}
+    speaking = [n for n in dict.fromkeys(written) if n in kept and read_cookies(f"{n}={kept[n]}", book)]
     if not speaking:
         return
+    jar: dict[str, str] = {}
+    for pair in exchange.fields.get("cookie", "").split(";"):
+        name, equals, value = pair.partition("=")
+        if equals and (name := name.strip()) not in named:
+            jar.setdefault(name, value.strip())
+    jar |= kept
     # Those that were set stand first: of a jar only so many cookies are read.
     header = "; ".join(f"{name}={jar[name]}" for name in (*speaking, *(n for n in jar if n not in speaking)))
     for name, cmp, reading in read_cookies(header, book):

@@ -15,10 +15,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
-from publicsuffixlist import PublicSuffixList
-
 from pixelwitness.identity.layers import CODINGS, holds_nothing, parse_json
 from pixelwitness.observations import Plaintext
+from pixelwitness.property import is_top_level
 
 MAX_DEPTH = 4
 MAX_STRINGS = 20_000
@@ -69,11 +68,6 @@ class Span(NamedTuple):
     kind: str
     start: int
     end: int
-
-
-@lru_cache(1)
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(accept_unknown=False)
 
 
 def find(value: Any, where: str) -> list[Plaintext]:
@@ -146,7 +140,7 @@ def _is_domain(domain: str) -> bool:
         return False  # pkg@1.2.beta, logo@2x.zip; 163.com is a domain
     if top in FILE_ENDINGS and VERSION.fullmatch(labels[-2]):
         return False
-    return top in RESERVED or not top.isascii() or top.startswith("xn--") or _suffixes().publicsuffix(top) is not None
+    return top in RESERVED or not top.isascii() or top.startswith("xn--") or is_top_level(top)
 
 
 def _is_credential(text: str, start: int) -> bool:
