@@ -85,7 +85,7 @@ def classify(exchange: Exchange, book: Rulebook) -> Classified:
     known = index.by_host(exchange.host, exchange.path)
     if known is not None:
         return known
-    for endpoint, classified in index.anywhere:
+    for endpoint, classified in index.anywhere if may_carry(exchange) else ():
         if endpoint.covers_path(exchange.path) and _has_markers(exchange, endpoint):
             return classified
     return DOCUMENT if is_document(exchange) else OTHER
@@ -99,6 +99,23 @@ def is_document(exchange: Exchange) -> bool:
         return destination in ("document", "iframe", "frame")
     accepts = fields.get("accept", "").startswith("text/html") or "upgrade-insecure-requests" in fields
     return accepts and exchange.method in ("GET", "POST", "HEAD")
+
+
+def class_of(host: str, book: Rulebook) -> Category | None:
+    """The class of everything that goes to a host and carries no vendor's message; None where it depends on the path,
+    or where more than the class is to be known."""
+    index = _index(book)
+    if index.endpoints.lookup(host) or index.cmps.lookup(host):
+        return None
+    known = index.traffic.lookup(host)
+    if any(entry.paths for _, entry in known):
+        return None
+    return known[0][0].category if known else "other"
+
+
+def may_carry(exchange: Exchange) -> bool:
+    """Whether there is anything in which a message could stand, or could have stood."""
+    return exchange.method == "POST" if exchange.body is None else bool(exchange.body) or _message_in(exchange)
 
 
 def _has_markers(exchange: Exchange, endpoint: Endpoint) -> bool:

@@ -8,6 +8,7 @@ without its response and then, if that ever comes, with it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ BodyState = Literal["complete", "cut", "not_captured", "undecodable", "too_large
 `undecodable` (its Content-Encoding could not be undone: `body` holds the raw bytes), `too_large` (skipped)."""
 
 _PIECE = 1 << 20
+_USUAL_URL = re.compile(r"(https?)://([a-z0-9._-]+)(:[0-9]{1,4})?(/[!-\"$->@-~]*)?(?:\?([!-\"$-~]*))?(?:#([!-~]*))?")
+"""URLs that need no second look: printable ASCII, a host in small letters, a short port."""
+_MAX_REMEMBERED = 2048
 _OF_REQUEST = ("parts", "host", "path", "fields", "id")
 """What an exchange remembers of itself that its response does not change."""
 
@@ -60,6 +64,29 @@ def header_values(headers: Headers, name: str) -> list[str]:
     """All values of a header field, case-insensitively, in order."""
     name = name.lower()
     return [value for key, value in headers if key.lower() == name]
+
+
+def taken_apart(url: str) -> tuple[SplitResult, str]:
+    """A URL's parts, and its host in lower-case ASCII without a trailing dot ('' where it has none).
+
+    An impossible URL gives empty parts, never an error.
+    """
+    return _taken_apart(url) if len(url) <= _MAX_REMEMBERED else _taken_apart.__wrapped__(url)
+
+
+@lru_cache(512)
+def _taken_apart(url: str) -> tuple[SplitResult, str]:
+    usual = _USUAL_URL.fullmatch(url)
+    if usual is not None:
+        scheme, host, port, path, query, fragment = usual.groups("")
+        return SplitResult(scheme, host + port, path, query, fragment), host.rstrip(".")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018  raises ValueError for what cannot be a port, as `hostname` does for hosts
+    except ValueError:
+        return SplitResult("", "", "", "", ""), ""
+    return parts, ascii_host(host.rstrip("."))
 
 
 @dataclass(frozen=True)
@@ -98,17 +125,12 @@ class Exchange:
     @cached_property
     def parts(self) -> SplitResult:
         """The URL taken apart; an impossible URL gives empty parts, never an error."""
-        try:
-            parts = urlsplit(self.url)
-            parts.hostname, parts.port  # noqa: B018  both raise ValueError for what cannot be a host or a port
-        except ValueError:
-            return SplitResult("", "", "", "", "")
-        return parts
+        return taken_apart(self.url)[0]
 
     @cached_property
     def host(self) -> str:
         """The host in lower-case ASCII without a trailing dot; '' where the URL has none."""
-        return ascii_host((self.parts.hostname or "").rstrip("."))
+        return taken_apart(self.url)[1]
 
     @cached_property
     def path(self) -> str:
@@ -120,8 +142,11 @@ class Exchange:
         joined: dict[str, str] = {}
         for name, value in self.headers:
             key = name.lower()
-            value = value if value.isascii() else value.encode("utf-8", "replace").decode()
-            joined[key] = f"{joined[key]}{'; ' if key == 'cookie' else ', '}{value}" if key in joined else value
+            if key in joined:
+                value = f"{joined[key]}{'; ' if key == 'cookie' else ', '}{value}"
+            joined[key] = value
+        if not all(map(str.isascii, joined.values())):
+            return {key: value.encode("utf-8", "replace").decode() for key, value in joined.items()}
         return joined
 
     @cached_property

@@ -23,6 +23,8 @@ from pixelwitness.rulebook import Rulebook
 MAX_NAMES = 400
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_LOCATION = 65_536
+NOT_OWN = frozenset({"cmp", "tag_manager", "advertising", "analytics", "app_sdk"})
+"""Classes of hosts that are no site's own, whoever's page asks."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 
 
@@ -167,13 +169,13 @@ def _is_top_document(exchange: Exchange, classified: Classified) -> bool:
         return destination == "document"
     if classified.category not in ("document", "other"):
         return False
-    if not is_document(exchange) and not _looks_like_a_page(exchange):
+    if not is_document(exchange) and not looks_like_a_page(exchange):
         return False
     referer = property_of(fields.get("referer"))
     return referer is None or referer == registrable_domain(exchange.host)
 
 
-def _looks_like_a_page(exchange: Exchange) -> bool:
+def looks_like_a_page(exchange: Exchange) -> bool:
     """For recorders that leave out what browsers say: a GET that names no wish and got HTML."""
     if exchange.method != "GET" or exchange.response is None or "accept" in exchange.fields:
         return False
@@ -218,19 +220,12 @@ def _frame(exchange: Exchange, classified: Classified) -> Frame | None:
 
 def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> FirstParty | None:
     """A request to a site's own host in that site's own page; None for what other sites ask of it."""
-    if classified.category in ("cmp", "tag_manager", "advertising", "analytics", "app_sdk"):
-        return None
-    if classified.category.startswith("pixel_") and not _is_anywhere(classified):
+    copied = _is_anywhere(classified) and classified.category.startswith("pixel_")
+    if not is_own(exchange, "other" if copied else classified.category, top=top):
         return None
     fields = exchange.fields
-    site = fields.get("sec-fetch-site")
-    page = property_of(fields.get("referer") or fields.get("origin"))
-    own = registrable_domain(exchange.host)
-    header = fields.get("cookie")
-    # Without Sec-Fetch-Site and without a page, a request that carries cookies still shows the site's jar.
-    unplaced = site is None and page is None and header is not None
-    if not top and not (site in ("same-origin", "same-site") or (site is None and page == own) or unplaced):
-        return None
+    site, header = fields.get("sec-fetch-site"), fields.get("cookie")
+    placed = site is not None or property_of(fields.get("referer") or fields.get("origin")) is not None
     names = _cookie_names(header) if header else None
     # A navigation from another site leaves Strict cookies out: an empty jar is then shown only by no cookie at all.
     crossing = site == "cross-site" and (exchange.method != "GET" or names is not None)
@@ -243,10 +238,23 @@ def _first_party(exchange: Exchange, classified: Classified, *, top: bool) -> Fi
         document=top,
         cookie_names=None if crossing else names,
         authoritative=top and not crossing,
-        own_page=top or not unplaced,
+        own_page=top or placed,
         cookies_complete=exchange.cookies_complete,
         gpc=fields.get("sec-gpc", "").strip() == "1",
     )
+
+
+def is_own(exchange: Exchange, category: str, *, top: bool) -> bool:
+    """Whether a request shows the jar of the site that it went to: its own page asked for it."""
+    if category in NOT_OWN or category.startswith("pixel_"):
+        return False
+    fields = exchange.fields
+    site = fields.get("sec-fetch-site")
+    if top or site is not None:
+        return top or site in ("same-origin", "same-site")
+    page = property_of(fields.get("referer") or fields.get("origin"))
+    # Without Sec-Fetch-Site and without a page, a request that carries cookies still shows the site's jar.
+    return page == registrable_domain(exchange.host) or (page is None and "cookie" in fields)
 
 
 def _cookie_names(header: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pixelwitness.audit.regions import AUTO
 from pixelwitness.consent.probe import CATEGORY
 from pixelwitness.consent.read import claimed_cookies
 from pixelwitness.exchange import Exchange
+from pixelwitness.glance import silent_request, silent_response
 from pixelwitness.hostname import ascii_host
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ingest import observe_request, observe_response
@@ -128,6 +129,11 @@ def speaks(observed: Observed) -> bool:
 
 def request_record(exchange: Exchange, lens: Lens, tally: Tally, capture: str = "") -> Record | None:
     """A request as a record; None where it says nothing or is out of scope."""
+    category = silent_request(exchange, lens.book)
+    if category is not None:
+        if lens.scope.covers(exchange):
+            tally.add(exchange, category)
+        return None
     observed = observe_request(exchange, lens.book, lens.people)
     if not lens.scope.covers(exchange) and not lens.scope.covers_hit(observed):
         return _homeless(exchange, observed)
@@ -153,7 +159,7 @@ def _homeless(exchange: Exchange, observed: Observed) -> Record | None:
 
 def response_record(exchange: Exchange, lens: Lens, capture: str = "") -> Record | None:
     """A response as a record; None where it adds nothing or is out of scope."""
-    if exchange.response is None:
+    if exchange.response is None or silent_response(exchange, lens.book):
         return None
     observed = observe_response(exchange, lens.book, lens.people)
     if not lens.scope.covers(exchange) and not lens.scope.covers_hit(observe_request(exchange, lens.book)):

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pixelwitness import mask
 from pixelwitness.classify import classify
-from pixelwitness.exchange import Exchange, Response
+from pixelwitness.exchange import Exchange, Response, taken_apart
+from pixelwitness.hostname import ascii_host
 from pixelwitness.identity.people import NOBODY
 from pixelwitness.ingest import observe_response, reads_response
 from pixelwitness.ledger.chain import packed, unpacked
@@ -155,3 +156,46 @@ def test_an_id_is_the_digest_of_the_json_of_what_it_names(
     assert answered.id == exchange.id
     assert answered.without_response() == exchange
     assert answered.without_response().id == exchange.id
+
+
+URLS = st.lists(
+    st.sampled_from(
+        [
+            "http", "https", "://", "a.example", "A.b", ".", "..", ":", "80", ":443", ":99999", ":0", "/", "?", "#", "[",
+            "]", "@", "%41", "é", "\t", " ", "\n", "xn--a", "_", "-", "a=b", "&", ";", "\\", "//", "[::1]", "~", '"', "\x00",
+            "\ud800", "bücher.example",
+        ]
+    ),
+    max_size=8,
+).map("".join)  # fmt: skip
+
+
+@settings(max_examples=1000, deadline=None)
+@given(URLS, st.booleans())
+def test_a_usual_url_is_taken_apart_as_any_other(url: str, usual: bool) -> None:
+    url = "https://a.example" + url if usual else url
+    parts, host = taken_apart(url)
+    try:
+        expected = urlsplit(url)
+        name, _ = expected.hostname or "", expected.port
+    except ValueError:
+        assert (parts, host) == (SplitResult("", "", "", "", ""), "")
+    else:
+        assert (parts, host) == (expected, ascii_host(name.rstrip(".")))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Cookie", "cookie", "Accept", "ACCEPT", "X"]), st.sampled_from(["a=1", "é", "", "\ud800"])
+        )
+    )
+)
+def test_fields_are_joined_as_the_standard_says(headers: list[tuple[str, str]]) -> None:
+    expected: dict[str, str] = {}
+    for name in dict.fromkeys(name.lower() for name, _ in headers):
+        values = [v.encode("utf-8", "replace").decode() for n, v in headers if n.lower() == name]
+        expected[name] = ("; " if name == "cookie" else ", ").join(values)
+    fields = Exchange("c", 0, "GET", "https://a.example/", tuple(headers)).fields
+    assert fields == expected
+    assert list(fields) == list(expected)

@@ -79,7 +79,7 @@ def explain(text: str, book: Rulebook) -> Explained:
 def _url(text: str, book: Rulebook) -> Explained:
     index = index_of(book)
     found: dict[tuple[str, str], list[Reading]] = {}
-    for name, rule, reading in in_query(Exchange("", 0, "GET", text), index.query, index.google):
+    for name, rule, reading in in_query(Exchange("", 0, "GET", text), index):
         found.setdefault((name, rule), []).append(reading)
     said = tuple(Said(f"parameter {name}", rule, tuple(readings)) for (name, rule), readings in found.items())
     return Explained("a URL", said, () if said else ("a URL whose parameters say nothing of consent that is known",))

@@ -14,6 +14,9 @@ from pixelwitness.rulebook.regex import BESIDE
 GENERIC = "generic"
 STRINGS = ("tcf", "gpp", "usp", "ac")
 """Standard strings that are recognised by their shape under any cookie's name."""
+ABOUT = ("gdpr", "gpp_sid")
+"""Parameters that say something about a standard string beside them."""
+GOOGLE = ("gcs", "gcd")
 ANYWHERE = "*"
 MAX_NAME = 200
 
@@ -61,9 +64,24 @@ class Index:
     google: dict[str, tuple[str, ...]] = field(default_factory=dict)
     apps: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    header_sizes: frozenset[int] = frozenset()
+    """How long the names are of the header fields of a response that are read, Set-Cookie with them."""
+    parameters: tuple[str, ...] = ()
+    """What stands in a query, in small letters, that has a parameter of which consent is read."""
+
     def __post_init__(self) -> None:
+        self._known_paths = lru_cache(4096)(self._paths)
         self._known_rules = lru_cache(8192)(self._rules_for)
         self._known_concern = lru_cache(8192)(self._concerns)
+
+    def paths(self, host: str) -> tuple[str, ...]:
+        """How the paths begin of all calls, and of all scripts of consent systems, that are known on a host."""
+        return self._known_paths(host) if len(host) <= MAX_NAME else self._paths(host)
+
+    def _paths(self, host: str) -> tuple[str, ...]:
+        called = [call.path.removesuffix("*") for _, call in self.calls.lookup(host)]
+        loaded = [path for _, load in self.loads.lookup(host) for path in load.paths or ("",)]
+        return tuple(dict.fromkeys((*called, *loaded)))
 
     def rules_for(self, name: str) -> tuple[tuple[ConsentRule, CookieRule], ...]:
         """The cookie rules that claim a name, an exact name before a pattern."""
@@ -101,8 +119,10 @@ def index_of(book: Rulebook) -> Index:
             index.configs.add(config.host, (rule, config))
         for header in rule.headers:
             index.headers.setdefault(header.name.lower(), []).append((rule, header))
+    index.header_sizes = frozenset(len(name) for name in (*index.headers, "set-cookie"))
     index.lists = dict(system(book, "services").phrases)
     index.query = {name: r.id for r in book.consent if r.id in STRINGS for name in r.query}
+    index.parameters = tuple(f"{name}=" for name in (*index.query, *ABOUT, *GOOGLE))
     index.google = next((r.phrases for r in book.consent if r.id == "google"), {})
     index.apps = next((r.phrases for r in book.consent if r.id == "apps"), {})
     index.strings = [(r.id, c.decoder) for r in book.consent if r.id in STRINGS for c in r.cookies[:1]]

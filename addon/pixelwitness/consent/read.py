@@ -118,8 +118,10 @@ def _set_cookies(exchange: Exchange, book: Rulebook) -> Iterator[tuple[str, str 
 
 
 def _calls_and_loads(exchange: Exchange, book: Rulebook, count: int) -> list[Signal]:
-    index = index_of(book)
     found: list[Signal] = []
+    index = index_of(book)
+    if not exchange.path.startswith(index.paths(exchange.host)):
+        return found
     seen: set[str] = set()
     for rule, call in index.calls.lookup(exchange.host):
         reading = read_call(exchange, call) if rule.id not in seen else None
@@ -172,7 +174,7 @@ def _strings(exchange: Exchange, book: Rulebook, category: str, count: int, *, c
     shows a choice; what is sent otherwise (when a page loads) may be a default, which decides nothing."""
     index = index_of(book)
     found: list[Signal] = []
-    for name, rule, reading in in_query(exchange, index.query, index.google):
+    for name, rule, reading in in_query(exchange, index):
         source: Source = "google" if rule == "google" else "query"
         found.append(_signal(exchange, source, name, rule, reading, count + len(found)))
     for name, rule, said in in_body(exchange.body) if category == "cmp" else ():

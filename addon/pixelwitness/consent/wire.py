@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from pixelwitness.consent.decoders.strings import ac, gpp, tc, usp
-from pixelwitness.consent.google import Letters, google_detail
+from pixelwitness.consent.google import google_detail
+from pixelwitness.consent.index import Index
 from pixelwitness.consent.reading import Reading
 from pixelwitness.exchange import Exchange
 
@@ -20,8 +21,6 @@ type Names = Mapping[str, str]
 """Names of parameters that carry a standard string (`query:` in rules/consent), each with the id of its rule."""
 
 DECODERS = {"tcf": tc, "gpp": gpp, "usp": usp, "ac": ac}
-ABOUT = ("gdpr", "gpp_sid")
-GOOGLE = ("gcs", "gcd")
 MAX_BODY = 512 * 1024
 MAX_STRINGS = 20
 _TC_OR_GPP = re.compile(
@@ -32,15 +31,19 @@ _USP = re.compile(
 )
 
 
-def in_query(exchange: Exchange, names: Names, google: Letters) -> list[Found]:
+def may_tell(query: str, index: Index) -> bool:
+    """Whether a query has a parameter of which consent is read."""
+    lower = query.lower()
+    return bool(query) and any(parameter in lower for parameter in index.parameters)
+
+
+def in_query(exchange: Exchange, index: Index) -> list[Found]:
     """Standard strings in a query: what the page told somebody else of the visitor's choice."""
-    text = exchange.parts.query
-    lower = text.lower()
-    if not text or not any(f"{name}=" in lower for name in (*names, *ABOUT, *GOOGLE)):
+    if not may_tell(exchange.parts.query, index):
         return []
-    query = fields_of(text)
-    found = strings_of(query, names)
-    if (said := google_detail(query, google)) is not None:
+    query = fields_of(exchange.parts.query)
+    found = strings_of(query, index.query)
+    if (said := google_detail(query, index.google)) is not None:
         found.append(("gcd", "google", Reading(detail=said)))
     return found
 
