@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY, People
@@ -96,9 +97,7 @@ def batches(
 def _until_damage(
     capture: Capture, client: str, book: Rulebook, problem: Callable[[str], None], folder: str | None
 ) -> Iterator[Exchange | ReadNote]:  # fmt: skip
-    def wanted(url: str, body: str | bytes) -> bool:
-        return reads_response(url, body, book)
-
+    wanted = partial(reads_response, book=book)
     try:
         with here(capture.place, capture.digest, capture.name, folder) as path:
             yield from read_capture(path, client=client, name=capture.name, wanted=wanted)

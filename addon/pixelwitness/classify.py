@@ -9,6 +9,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from pixelwitness.exchange import Exchange
+from pixelwitness.hostname import MAX_NAME
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.consent import ConsentRule
 from pixelwitness.rulebook.hosts import HostIndex
@@ -104,6 +105,11 @@ def is_document(exchange: Exchange) -> bool:
 def class_of(host: str, book: Rulebook) -> Category | None:
     """The class of everything that goes to a host and carries no vendor's message; None where it depends on the path,
     or where more than the class is to be known."""
+    return _class_of(host, book) if len(host) <= MAX_NAME else _class_of.__wrapped__(host, book)
+
+
+@lru_cache(4096)
+def _class_of(host: str, book: Rulebook) -> Category | None:
     index = _index(book)
     if index.endpoints.lookup(host) or index.cmps.lookup(host):
         return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urljoin
 
-from pixelwitness.classify import Classified, classify, is_document
+from pixelwitness.classify import Classified, class_of, classify, is_document
 from pixelwitness.consent import probe
 from pixelwitness.consent.app import app_signals
 from pixelwitness.consent.configs import GPC_FILE, covers
 from pixelwitness.consent.index import index_of
 from pixelwitness.consent.read import request_signals, response_signals
-from pixelwitness.exchange import Exchange, header_values
+from pixelwitness.exchange import Exchange, header_values, taken_apart
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import NEVER_SENT, BlindSpot, FirstParty, Frame, Observed, PageView, Signal
@@ -23,6 +23,8 @@ from pixelwitness.rulebook import Rulebook
 MAX_NAMES = 400
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_LOCATION = 65_536
+MAX_URL = 2048
+"""Characters of a URL whose answer is remembered."""
 NOT_OWN = frozenset({"cmp", "tag_manager", "advertising", "analytics", "app_sdk"})
 """Classes of hosts that are no site's own, whoever's page asks."""
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
@@ -90,15 +92,18 @@ def reads_response(url: str, body: str | bytes, book: Rulebook) -> bool:
     Bodies are read of the vendor's scripts (from any host: a look at the body as it is written tells) and
     configurations, of consent systems, and of a site's word on GPC.
     """
-    exchange = Exchange("", 0, "GET", url)
-    return _reads(exchange.host, exchange.path, book) or may_be_script(body, book)
+    parts, host = taken_apart(url)
+    known = _reads(host, parts.path, book) if len(url) <= MAX_URL else _reads.__wrapped__(host, parts.path, book)
+    return known or may_be_script(body, book)
 
 
 @lru_cache(4096)
 def _reads(host: str, path: str, book: Rulebook) -> bool:
-    classified = classify(Exchange("", 0, "GET", f"https://{host}{path}"), book)
-    known = classified.endpoint is not None or classified.category == "cmp"
-    return known or path == GPC_FILE or any(covers(c, path) for _, c in index_of(book).configs.lookup(host))
+    if class_of(host, book) is None:
+        classified = classify(Exchange("", 0, "GET", f"https://{host}{path}"), book)
+        if classified.endpoint is not None or classified.category == "cmp":
+            return True
+    return path == GPC_FILE or any(covers(c, path) for _, c in index_of(book).configs.lookup(host))
 
 
 def _probed(exchange: Exchange, book: Rulebook) -> Observed:

@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
@@ -23,7 +23,7 @@ from pixelwitness.exchange import Exchange
 from pixelwitness.sources import CaptureError, ReadNote, Wanted, all_wanted
 from pixelwitness.sources.bounded import BUFFER, MAX_STRING, Guarded
 from pixelwitness.sources.har_entry import TOO_LARGE, har_time, tolerant
-from pixelwitness.sources.har_typed import typed
+from pixelwitness.sources.har_typed import Entry, entries, typed, usual
 
 __all__ = ["har_time", "read_har", "read_slowly"]
 
@@ -36,6 +36,7 @@ MAX_PIECE = 8 * BUFFER
 MAX_CANDIDATES = 2000
 MAX_TRIES = 5
 """How often a text is taken for what separates entries that only separates something in them."""
+type Values = Sequence[Entry | Raw]
 _list = msgspec.json.Decoder(list[Raw])
 
 
@@ -72,13 +73,12 @@ def read_har(
                 break
             piece += more
             continue
-        raws, end = cut
-        for raw in raws:
-            made = typed(raw, client, wanted)
-            if made is not None:
-                yield made
+        inside, found, end = cut
+        for one in _exchanges(inside, found, client, wanted):
+            if isinstance(one, Exchange):
+                yield one
             else:
-                yield from read_slowly(io.BytesIO(OPENING + bytes(raw) + b"]}}"), name, client, wanted, index)
+                yield from read_slowly(io.BytesIO(OPENING + bytes(one) + b"]}}"), name, client, wanted, index)
             index += 1
         piece = piece[end:] + stream.read(BUFFER)
     yield from read_slowly(_Joined(OPENING + piece, stream), name, client, wanted, index)
@@ -108,25 +108,42 @@ def _separator(piece: bytes) -> bytes:
     return b""
 
 
-def _whole_entries(piece: bytes, separators: list[bytes]) -> tuple[list[Raw], int] | None:
-    """The entries at the beginning of a piece, and where the next one begins; None where none is seen to end."""
+def _exchanges(inside: bytes, found: Values, client: str, wanted: Wanted) -> Iterator[Exchange | Raw]:
+    """Of each entry the exchange, or the text where it is not of the usual shape."""
+    raws: list[Raw] = []
+    for at, one in enumerate(found):
+        made = usual(one, client, wanted) if isinstance(one, Entry) else typed(one, client, wanted)
+        if made is not None:
+            yield made
+        elif isinstance(one, Raw):
+            yield one
+        else:
+            raws = raws or _list.decode(b"[" + inside + b"]")
+            yield raws[at]
+
+
+def _whole_entries(piece: bytes, separators: list[bytes]) -> tuple[bytes, Values, int] | None:
+    """The text of the entries at the beginning of a piece, they themselves, and where the next one begins; None where
+    none is seen to end."""
     end = len(piece)
     for _ in range(MAX_TRIES):
         end, separator = max(((piece.rfind(s, 0, end), s) for s in separators), default=(-1, b""))
         if end < 0:
             return None
-        raws = _values(piece[: end + 1])
-        if raws is not None:
-            return raws, end + separator.index(b"{")
+        inside = piece[: end + 1]
+        found = _values(inside)
+        if found is not None:
+            return inside, found, end + separator.index(b"{")
     return None
 
 
-def _values(inside: bytes) -> list[Raw] | None:
-    """The JSON values of which a text is a list; None where it is none."""
+def _values(inside: bytes) -> Values | None:
+    """The JSON values of which a text is a list, as entries where all are such; None where it is no list."""
     try:
         if not inside.isascii():
             inside.decode()
-        return _list.decode(b"[" + inside + b"]")
+        text = b"[" + inside + b"]"
+        return entries(text) or _list.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -65,13 +66,18 @@ def har_time(value: Any) -> int | None:
     if found is None:
         return None
     day, clock, fraction, zone = found.groups()
+    seconds = _seconds(day, clock, zone)
+    return seconds * 1000 + int(((fraction or "") + "000")[:3]) if seconds is not None else None
+
+
+@lru_cache(256)
+def _seconds(day: str, clock: str, zone: str | None) -> int | None:
+    """A second of a recording, in which many requests were sent, as seconds since the epoch."""
     zone = "+00:00" if zone in (None, "Z", "z") else zone
     try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC)
-        seconds = int(moment.timestamp())
+        return int(datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC).timestamp())
     except (ValueError, OverflowError):
         return None
-    return seconds * 1000 + int(((fraction or "") + "000")[:3])
 
 
 def _clean(text: str) -> str:

@@ -16,7 +16,8 @@ from pixelwitness.sources.content import MAX_BODY
 from pixelwitness.sources.har_entry import MAX_HEADERS
 
 NOTHING = Raw(b"null")
-EMPTY = (b"null", b"[]")
+NO_COOKIES = b"null"
+"""As long as the longest text that stands for none."""
 
 
 class _Pair(Struct, gc=False):
@@ -53,7 +54,9 @@ class _Response(Struct):
     failure: Any = field(name="_failureText", default=None)
 
 
-class _Entry(Struct):
+class Entry(Struct):
+    """What is read of an entry."""
+
     startedDateTime: str
     request: _Request
     response: _Response | None = None
@@ -63,7 +66,8 @@ class _Entry(Struct):
     failure: Any = field(name="_failureText", default=None)
 
 
-_entry = msgspec.json.Decoder(_Entry)
+_entry = msgspec.json.Decoder(Entry)
+_entries = msgspec.json.Decoder(list[Entry])
 _text = msgspec.json.Decoder(str | None)
 _anything = msgspec.json.Decoder()
 
@@ -71,20 +75,35 @@ _anything = msgspec.json.Decoder()
 def typed(raw: bytes | Raw, client: str, wanted: Wanted) -> Exchange | None:
     """The exchange of an entry, or None where the entry is not of the usual shape."""
     try:
-        entry = _entry.decode(raw)
+        return usual(_entry.decode(raw), client, wanted)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def entries(text: bytes) -> list[Entry] | None:
+    """The entries of a JSON list, or None where not all are of the usual shape."""
+    try:
+        return _entries.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def usual(entry: Entry, client: str, wanted: Wanted) -> Exchange | None:
+    """The exchange of an entry as `entries` gives it, or None where it is not of the usual shape after all."""
+    try:
         return _exchange(entry, client, wanted)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _exchange(entry: _Entry, client: str, wanted: Wanted) -> Exchange | None:
+def _exchange(entry: Entry, client: str, wanted: Wanted) -> Exchange | None:
     request = entry.request
     started = har_entry.har_time(entry.startedDateTime)
     if started is None or not request.url or not request.method or len(request.headers) > MAX_HEADERS:
         return None
     problems: list[str] = []
     headers = _headers(request.headers)
-    if bytes(request.cookies) not in EMPTY and not any(len(n) == 6 and n.lower() == "cookie" for n, _ in headers):
+    if len(memoryview(request.cookies)) > len(NO_COOKIES) and not _has(headers, "cookie"):
         kept = har_entry.cookies_of(_anything.decode(request.cookies))
         headers = (*headers, ("Cookie", kept)) if kept else headers
     post = request.postData
@@ -108,10 +127,21 @@ def _exchange(entry: _Entry, client: str, wanted: Wanted) -> Exchange | None:
 
 
 def _headers(rows: list[_Pair]) -> Headers:
-    return tuple([(row.name, row.value) for row in rows if row.name[:1] != ":"])
+    headers = [(row.name, row.value) for row in rows]
+    if headers and min(headers)[0] < ";":  # the one sign behind the colon
+        headers = [row for row in headers if row[0][:1] != ":"]
+    return tuple(headers)
 
 
-def _response(entry: _Entry, started: int, url: str, wanted: Wanted) -> Response | None:
+def _has(headers: Headers, name: str) -> bool:
+    size = len(name)
+    for key, _ in headers:
+        if len(key) == size and key.lower() == name:
+            return True
+    return False
+
+
+def _response(entry: Entry, started: int, url: str, wanted: Wanted) -> Response | None:
     response = entry.response
     if response is None or response.status <= 0 or len(response.headers) > MAX_HEADERS:
         return None
@@ -129,12 +159,12 @@ def _response(entry: _Entry, started: int, url: str, wanted: Wanted) -> Response
                 if len(body) > MAX_BODY:
                     body, state = None, "too_large"
         mime = content.mimeType
-        if isinstance(mime, str) and mime and not any(len(n) == 12 and n.lower() == "content-type" for n, _ in headers):
+        if isinstance(mime, str) and mime and not _has(headers, "content-type"):
             headers = (*headers, ("Content-Type", mime))
     return Response(har_entry.ended(started, entry.time), response.status, headers, body, state)
 
 
-def _error(entry: _Entry) -> str | None:
+def _error(entry: Entry) -> str | None:
     for holder in (entry.response, entry) if entry.response is not None else (entry,):
         for before, text in (("", holder.error), (har_entry.BLOCKED, holder.blocked), ("", holder.failure)):
             if isinstance(text, str) and text:
