@@ -40,8 +40,8 @@ class _Host:
 
 def silent_request(exchange: Exchange, book: Rulebook) -> Category | None:
     """The class of a request that says nothing and is only counted; None: it has to be read."""
-    host = _host(exchange.host, book) if 0 < len(exchange.host) <= MAX_NAME else None
-    if host is None or exchange.path.startswith(host.paths) or _may_be_page(exchange):
+    host = _known(exchange, book)
+    if host is None or _may_be_page(exchange):
         return None
     header = exchange.fields.get("cookie")
     if header and read_cookies(header, book):
@@ -53,8 +53,8 @@ def silent_request(exchange: Exchange, book: Rulebook) -> Category | None:
 
 def silent_response(exchange: Exchange, book: Rulebook) -> bool:
     """Whether the response of an exchange adds nothing to its request."""
-    host = _host(exchange.host, book) if 0 < len(exchange.host) <= MAX_NAME else None
-    if host is None or exchange.path.startswith(host.paths) or _may_be_page(exchange):
+    host = _known(exchange, book)
+    if host is None or _may_be_page(exchange):
         return False
     response = exchange.response
     if response is None:
@@ -68,9 +68,17 @@ def silent_response(exchange: Exchange, book: Rulebook) -> bool:
     return not response.body or not any(hosted(exchange, book))
 
 
+def _known(exchange: Exchange, book: Rulebook) -> _Host | None:
+    """What is known of its host; None: the request failed, or what goes there is read."""
+    if exchange.error is not None or not 0 < len(exchange.host) <= MAX_NAME:
+        return None
+    host = _host(exchange.host, book)
+    return host if host is not None and not exchange.path.startswith(host.paths) else None
+
+
 @lru_cache(4096)
 def _host(host: str, book: Rulebook) -> _Host | None:
-    """None: what is sent to this host is read, or the class is told by the path."""
+    """None: whatever goes to this host is read, or the path tells its class."""
     category = class_of(host, book)
     if category is None:
         return None

@@ -173,7 +173,7 @@ EXCHANGES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(EXCHANGES)
 def test_every_exchange_that_can_be_made(exchange: Exchange) -> None:
     check(exchange)
