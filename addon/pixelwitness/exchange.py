@@ -196,11 +196,16 @@ class Numbering:
     """Gives equal exchanges of one recording their ordinals, in the order in which they are seen."""
 
     def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
+        # Of most exchanges there is one: of those only some sixty bits of their ids are kept.
+        self._seen: set[int] = set()
+        self._again: Counter[str] = Counter()
 
     def number(self, exchange: Exchange) -> Exchange:
         """The exchange with its ordinal: 0 for the first of its kind, 1 for the next equal one, and so on."""
         key = exchange.id
-        ordinal = self._seen[key]
-        self._seen[key] += 1
-        return replace(exchange, ordinal=ordinal) if ordinal else exchange
+        short = int(key[:15], 16)
+        if short not in self._seen:
+            self._seen.add(short)
+            return exchange
+        self._again[key] += 1
+        return replace(exchange, ordinal=self._again[key])

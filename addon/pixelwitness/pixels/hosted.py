@@ -48,10 +48,7 @@ def may_be_script(body: str | bytes, book: Rulebook) -> bool:
     """A cheap look at a body as it stands in a file: JSON's escapes change no mark, and base64 is told by its look."""
     text = body.encode("utf-8", "replace") if isinstance(body, str) else body
     plain, coded = _first_marks(book)
-    for mark in coded if BASE64.match(text) else plain:
-        if mark in text:
-            return True
-    return False
+    return any(mark in text for mark in (coded if BASE64.match(text) else plain))
 
 
 @lru_cache(8)

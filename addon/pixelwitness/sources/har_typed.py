@@ -135,10 +135,7 @@ def _headers(rows: list[_Pair]) -> Headers:
 
 def _has(headers: Headers, name: str) -> bool:
     size = len(name)
-    for key, _ in headers:
-        if len(key) == size and key.lower() == name:
-            return True
-    return False
+    return any(len(key) == size and key.lower() == name for key, _ in headers)
 
 
 def _response(entry: Entry, started: int, url: str, wanted: Wanted) -> Response | None:
