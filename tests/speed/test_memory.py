@@ -24,10 +24,12 @@ import sys
 from pathlib import Path
 from pixelwitness.capture import Capture, Intake, batches
 from pixelwitness.rulebook import load_rulebook
+from pixelwitness.sources.files import capture_digest
 book = load_rulebook()
 for name in sys.argv[1:]:
     count = 0
-    for _, count in batches(Capture(Path(name), "x", "0" * 64), Intake("r"), book, print):
+    capture = Capture(Path(name), "x", capture_digest(Path(name)))
+    for _, count in batches(capture, Intake("r"), book, print):
         pass
     status = Path("/proc/self/status").read_text()  # its own peak: what getrusage says holds the parent's too
     print(count, status.partition("VmHWM:")[2].split()[0])
