@@ -19,7 +19,7 @@ from pixelwitness.consent.index import Index, index_of
 from pixelwitness.consent.wire import may_tell
 from pixelwitness.exchange import Exchange
 from pixelwitness.hostname import MAX_NAME
-from pixelwitness.ingest import FRAMES, is_own, looks_like_a_page
+from pixelwitness.ingest import FRAMES, REDIRECTS, is_own, looks_like_a_page
 from pixelwitness.pixels.hosted import hosted
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.consent import ConfigRule
@@ -59,6 +59,8 @@ def silent_response(exchange: Exchange, book: Rulebook) -> bool:
     response = exchange.response
     if response is None:
         return True
+    if response.status in REDIRECTS:
+        return False
     index = index_of(book)
     for name, value in response.headers:
         if len(name) in index.header_sizes and _is_read(name.lower(), value, index):

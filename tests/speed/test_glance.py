@@ -147,6 +147,7 @@ ANSWERS = st.lists(
             pieces(["text/html", "application/javascript", "application/json", "image/png"]),
         ),
         st.tuples(pieces(["Server-Timing", "server-timing"]), pieces(['_cmp;desc="3.AMPS"', 'cf;dur=1, _cmp;desc="3"', "cf;dur=1"])),
+        st.tuples(st.just("Location"), pieces(["https://analytics.tiktok.com/api/v2/pixel?x=1", "/a", "https://["])),
         st.tuples(st.just("Date"), st.just("Mon, 23 Nov 2026 02:26:09 GMT")),
     ),
     max_size=4,
@@ -161,7 +162,7 @@ RESPONSES = st.none() | st.builds(
     lambda headers, body, status: Response(5, status, headers, body),
     ANSWERS,
     ANSWERED,
-    st.sampled_from([200, 200, 404]),
+    st.sampled_from([200, 200, 302, 307, 404]),
 )
 EXCHANGES = st.builds(
     lambda method, host, path, query, headers, body, response, error: Exchange(
