@@ -108,14 +108,15 @@ def of_exchange(exchange: Exchange, keep: Collection[str], people: People) -> Kn
     rows = exchange.headers + (exchange.response.headers if exchange.response else ())
     telling = tuple((lower, value) for name, value in rows if (lower := name.lower()) in TELLING)
     if not telling:
-        return _known_people(people)
+        return known_people(people)
     if sum(len(value) for _, value in telling) <= MAX_REMEMBERED:
         return _remembered(telling, frozenset(keep), people)
     return _of_values(telling, keep, people, lasting=False)
 
 
 @lru_cache(64)
-def _known_people(people: People) -> Known:
+def known_people(people: People) -> Known:
+    """What must not be stored where nothing is known but whose traffic it may be."""
     return Known(people) if people else ANYBODY
 
 
@@ -137,7 +138,7 @@ def _of_values(telling: Headers, keep: Collection[str], people: People, *, lasti
                 if cookie not in keep and not cookie.startswith(PSEUDONYMS):
                     found.add(said.strip('"'))
     values = [v for v in found if VALUE.fullmatch(v) and "%2F%2F" not in v.upper() and "://" not in v]
-    others = _known_people(people)
+    others = known_people(people)
     if not values:
         return others
     words = sorted({w for v in values for w in (v, unquote(v))}, key=len, reverse=True)

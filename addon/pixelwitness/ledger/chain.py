@@ -7,7 +7,9 @@ import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from zlib import adler32
 
 from pixelwitness.ledger.commit import LeafOf, Path, committed, tag, tree
 
@@ -32,8 +34,14 @@ DOCUMENTS = frozenset(
 """Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""
 TEXTS = frozenset({"request_line", "status_line"})
 PACKED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+SHORT = 256
+"""Bytes of a part that is remembered."""
 SMALL = 4096
 """Bytes that fit into a window of 12 bits."""
+TINY = 160
+"""Bytes that are not worth packing."""
+UNPACKED = b"\x78\x01\x01"
+"""The head of a zlib stream, and that of a last block that holds its bytes as they are (RFC 1951, 3.2.4)."""
 MAX_PART = 128 * 1024 * 1024
 """Bytes that a stored part may have unpacked: more was not written by this program."""
 
@@ -58,11 +66,25 @@ def part(name: str, original: bytes, stored: bytes, leaf: LeafOf, value: Any = N
 
     `value`: what `stored` is the JSON of, where that is at hand.
     """
-    form = "original" if stored == original else "masked"
     said = commitment(name, stored, leaf) if value is None else committed(leaf)(value).hex()
+    return sealed(name, original, stored, said, leaf)
+
+
+def sealed(name: str, original: bytes, stored: bytes, said: str, leaf: LeafOf) -> Part:
+    """The same where `said`, the commitment to what is stored, is at hand."""
+    small = len(original) <= SHORT and len(stored) <= SHORT
+    return _short(name, original, stored, said, leaf) if small else _sealed(name, original, stored, said, leaf)
+
+
+def _sealed(name: str, original: bytes, stored: bytes, said: str, leaf: LeafOf) -> Part:
+    form = "original" if stored == original else "masked"
     salt = salt_of(name, form, said, leaf)
     digest = hashlib.sha256(salt.encode() + original).hexdigest()
     return Part(name, digest, salt, len(original), form, packed(stored), said)
+
+
+_short = lru_cache(4096)(_sealed)
+"""Status lines, facts of a response, the address of a file that each page loads: the same again and again."""
 
 
 def salt_of(name: str, form: str, stored: str, leaf: LeafOf) -> str:
@@ -90,7 +112,15 @@ def packed_json(value: Any) -> bytes:
 
 
 def packed(data: bytes) -> bytes:
-    """Bytes as they are stored. Most parts are small: setting up zlib's largest window costs more than packing them."""
+    """Bytes as they are stored: always a zlib stream (RFC 1950).
+
+    Most parts are small. Of a few bytes packing saves next to nothing, so that they stand in the stream as they are;
+    and setting up zlib's largest window costs more than packing a small part.
+    """
+    if len(data) <= TINY:
+        size = len(data)
+        sizes = size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little")
+        return UNPACKED + sizes + data + adler32(data).to_bytes(4, "big")
     if len(data) > SMALL:
         return zlib.compress(data, 6)
     work = zlib.compressobj(6, zlib.DEFLATED, 12, 5)

@@ -7,39 +7,21 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from pixelwitness.exchange import Exchange, Headers, iso
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.chain import Part, packed_json, part
-from pixelwitness.ledger.commit import LeafOf, tag
-from pixelwitness.mask import ANYBODY, MAX_REMEMBERED, Known, mask_body, mask_headers, mask_json, mask_text, of_exchange
+from pixelwitness.ledger.commit import LeafOf
+from pixelwitness.ledger.pieces import Piece, listed, part_of, piece
+from pixelwitness.ledger.said import document
+from pixelwitness.mask import MAX_REMEMBERED, Known, known_people, mask_body, mask_headers, mask_text, of_exchange
 from pixelwitness.observations import Observed
 
 MAX_BODY = 256 * 1024
-DIGESTS = frozenset({"id", "exchange_id", "hit_id", "host", "page_host", "body_sha256"})
-NAMES = frozenset(
-    {
-        "category",
-        "kind",
-        "tier",
-        "vendor",
-        "source",
-        "cmp",
-        "level",
-        "state",
-        "reason",
-        "region",
-        "opt_out_kind",
-        "form",
-    }
-    | {"name", "field", "where", "layers", "collected", "persona", "attribute", "variant", "diagnostics", "property"}
-    | {"code", "pixel_codes", "method", "transport", "effective_default", "cookie_names", "set_cookie_names"}
-)
-"""Names of ours in an observation, which a persona's first name or city must not blot out."""
-
-JARS = frozenset({"cookie_names", "set_cookie_names"})
-
+MAX_ROW = 512
+"""Characters of a header field of which many are remembered."""
 type Claims = Callable[[Iterable[str]], Collection[str]]
 """Which of some cookie names may be stored with their values."""
 
@@ -116,25 +98,15 @@ def fact(name: str, facts: Any, leaf: LeafOf) -> Part:
     return part(name, said, said, leaf, facts)
 
 
-def client_as(client: str | None, how: Storing, leaf: LeafOf) -> str | None:
-    """A client's name as it may be stored: what is masked of it stays told apart from others."""
-    if client is None:
-        return None
-    masked = mask_text(client, "", Known(how.people) if how.people else ANYBODY)
-    return client if masked == client else f"{masked}#{leaf(tag(client)).hex()[:8]}"
-
-
 def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
     """The parts of a record."""
     exchange = record.exchange
-    known = Known(how.people) if how.people else ANYBODY
-    keep: Collection[str] = ()
+    known = known_people(how.people)
+    keep: frozenset[str] = frozenset()
     if exchange is not None:
-        keep = how.claims(_cookie_names(exchange))
+        keep = frozenset(how.claims(_cookie_names(exchange)))
         known = of_exchange(exchange, keep, how.people)
-    original = json.loads(record.observed.model_dump_json(exclude_defaults=True))
-    said = original if record.ours else _observed(original, "", known, lambda c: client_as(c, how, leaf))
-    yield _document("observed", original, said, leaf)
+    yield part_of("observed", document(record.observed, None if record.ours else known, leaf), leaf)
     if record.counts is not None:
         yield fact("counts", record.counts, leaf)
     if exchange is None:
@@ -145,14 +117,14 @@ def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
         url = exchange.url if how.keep_plaintext else masked
         meta |= {"method": exchange.method, "url": masked, "host": exchange.host}
         yield part("request_line", _line(exchange.method, exchange.url), _line(exchange.method, url), leaf)
-        yield _headers("request_headers", exchange.headers, keep, how, known, leaf)
+        yield _headers("request_headers", exchange.headers, keep, how.keep_plaintext, known, leaf)
         if record.observed.hits and exchange.body:
             yield _body("request_body", exchange.body, how, known, leaf)
     elif exchange.response is not None:
         meta["status"] = exchange.response.status
         status = str(exchange.response.status).encode()
         yield part("status_line", status, status, leaf)
-        yield _headers("response_headers", exchange.response.headers, keep, how, known, leaf)
+        yield _headers("response_headers", exchange.response.headers, keep, how.keep_plaintext, known, leaf)
     yield fact("meta", meta, leaf)
 
 
@@ -168,44 +140,32 @@ def _names_in(header: str) -> frozenset[str]:
     return frozenset(p.partition("=")[0].strip() for p in header.split(";"))
 
 
-def _observed(value: Any, key: str, known: Known, client: Callable[[str], str | None]) -> Any:
-    """What was observed, masked once more where text of the traffic stands in it; names that judging rests on stay."""
-    if isinstance(value, dict):
-        if key in ("payload", "app_consent", "detail"):
-            return value if known is ANYBODY and key == "payload" else mask_json(value, "", known)
-        return {k: _observed(v, k, known, client) for k, v in value.items()}
-    if isinstance(value, list):
-        if key in JARS and sum(map(len, value)) <= MAX_REMEMBERED:
-            return list(_masked_names(tuple(value)))
-        return [_observed(v, key, known, client) for v in value]
-    if not isinstance(value, str) or key in DIGESTS:
-        return value
-    if key == "client":
-        return client(value)
-    return mask_text(value, "", ANYBODY if key in NAMES else known)
-
-
-@lru_cache(1024)
-def _masked_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names in a cookie jar, which most requests of a page send again."""
-    return tuple(mask_text(name) for name in names)
-
-
 def _line(method: str, url: str) -> bytes:
     return f"{method} {url}".encode("utf-8", "replace")
 
 
-def _headers(
-    name: str, headers: Headers, keep: Collection[str], how: Storing, known: Known, leaf: LeafOf
-) -> Part:  # fmt: skip
-    masked = mask_headers(headers, keep, plain=how.keep_plaintext, known=known)
-    return _document(name, headers, masked, leaf)
+def _headers(name: str, headers: Headers, keep: frozenset[str], plain: bool, known: Known, leaf: LeafOf) -> Part:
+    if not known.lasting or sum(map(len, chain.from_iterable(headers))) > MAX_REMEMBERED:
+        return part_of(name, listed([_row.__wrapped__(n, v, keep, plain, known, leaf) for n, v in headers]), leaf)
+    return _headers_again(name, headers, keep, plain, known, leaf)
 
 
-def _document(name: str, original: Any, said: Any, leaf: LeafOf) -> Part:
-    """A part that is JSON. Masking puts texts in the place of values, so that what is equal is the same to the byte."""
-    packed = packed_json(original)
-    return part(name, packed, packed if said == original else packed_json(said), leaf, said)
+@lru_cache(128)
+def _headers_again(name: str, headers: Headers, keep: frozenset[str], plain: bool, known: Known, leaf: LeafOf) -> Part:
+    """What a page loads is asked for with the same header fields: those are stored with each request, and made once."""
+    rows = [(_row if len(n) + len(v) <= MAX_ROW else _long_row)(n, v, keep, plain, known, leaf) for n, v in headers]
+    return part_of(name, listed(rows), leaf)
+
+
+@lru_cache(2048)
+def _row(name: str, value: str, keep: frozenset[str], plain: bool, known: Known, leaf: LeafOf) -> Piece:
+    """One header field."""
+    masked = mask_headers(((name, value),), keep, plain=plain, known=known)[0]
+    return piece([name, value], [*masked], leaf)
+
+
+_long_row = lru_cache(64)(_row.__wrapped__)
+"""Cookie jars."""
 
 
 def _body(name: str, body: bytes, how: Storing, known: Known, leaf: LeafOf) -> Part:

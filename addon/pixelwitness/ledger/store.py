@@ -22,7 +22,8 @@ from pixelwitness.ledger import opening
 from pixelwitness.ledger.chain import GENESIS, Part, Row, body_hash, row_hash
 from pixelwitness.ledger.commit import LeafOf, keyed
 from pixelwitness.ledger.errors import LedgerError, in_words
-from pixelwitness.ledger.parts import Record, RunInfo, Storing, cells_of, client_as, fact, parts_of
+from pixelwitness.ledger.parts import Record, RunInfo, Storing, cells_of, fact, parts_of
+from pixelwitness.ledger.said import masked_client
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import (
     BlindSpot,
@@ -364,7 +365,7 @@ def prepared(record: Record, how: Storing, leaf: LeafOf, id_: str) -> Prepared:
     """A record as it is stored: its parts, masked. Pure, so that any process can do it."""
     exchange = record.exchange
     parts = tuple(parts_of(record, how, leaf))
-    client = client_as(exchange.client, how, leaf) if exchange else None
+    client = masked_client(exchange.client, how.people, leaf) if exchange else None
     return Prepared(record.kind, id_, record.at, parts, client, exchange.id if exchange else None)
 
 
