@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -106,12 +107,26 @@ ANYBODY = Known()
 def of_exchange(exchange: Exchange, keep: Collection[str], people: People) -> Known:
     """What must not be stored of an exchange: `people`, and its cookies but those named in `keep`."""
     rows = exchange.headers + (exchange.response.headers if exchange.response else ())
-    telling = tuple((lower, value) for name, value in rows if (lower := name.lower()) in TELLING)
-    if not telling:
+    return of_headers(telling(rows), keep, people)
+
+
+def telling(headers: Headers) -> Headers:
+    """The header fields whose values must stand nowhere else, their names in lower case."""
+    return tuple([(lower, value) for name, value in headers if (lower := name.lower()) in TELLING])
+
+
+def of_headers(told: Headers, keep: Collection[str], people: People) -> Known:
+    """The same as `of_exchange`, of its `telling` header fields."""
+    if not told:
         return known_people(people)
-    if sum(len(value) for _, value in telling) <= MAX_REMEMBERED:
-        return _remembered(telling, frozenset(keep), people)
-    return _of_values(telling, keep, people, lasting=False)
+    if sum(len(value) for _, value in told) <= MAX_REMEMBERED:
+        return _remembered(told, frozenset(keep), people)
+    return _of_values(told, keep, people, lasting=False)
+
+
+def size_of(headers: Headers) -> int:
+    """How many characters header fields have."""
+    return sum(map(len, chain.from_iterable(headers)))
 
 
 @lru_cache(64)

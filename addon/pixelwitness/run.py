@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from pixelwitness.audit.judge import judge
@@ -20,7 +21,7 @@ from pixelwitness.glance import silent_request, silent_response
 from pixelwitness.hostname import ascii_host
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ingest import observe_request, observe_response
-from pixelwitness.ledger.parts import MAX_BODY, Storing
+from pixelwitness.ledger.parts import MAX_BODY, Claims, Storing
 from pixelwitness.ledger.project import project
 from pixelwitness.ledger.store import Ledger, Prepared, Record
 from pixelwitness.observations import BlindSpot, Observed, Signal
@@ -183,11 +184,13 @@ def storing(
     book: Rulebook, *, keep_plaintext: bool, max_body: int = MAX_BODY, people: People = NOBODY
 ) -> Storing:  # fmt: skip
     """What may be stored by the rules: of cookies the values that a consent rule claims."""
+    return Storing(_claims(book), keep_plaintext, max_body, people)
 
-    def claims(names: Iterable[str]) -> frozenset[str]:
-        return claimed_cookies(names, book)
 
-    return Storing(claims, keep_plaintext, max_body, people)
+@lru_cache(8)
+def _claims(book: Rulebook) -> Claims:
+    """The same for the same rules, so that what was found out by it can be remembered."""
+    return lambda names: claimed_cookies(names, book)
 
 
 def write(

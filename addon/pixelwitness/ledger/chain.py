@@ -33,12 +33,13 @@ DOCUMENTS = frozenset(
 )
 """Parts that are JSON; of these every value can be taken out by itself. `request_line` and `status_line` are text."""
 TEXTS = frozenset({"request_line", "status_line"})
+COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 PACKED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SHORT = 256
 """Bytes of a part that is remembered."""
 SMALL = 4096
 """Bytes that fit into a window of 12 bits."""
-TINY = 160
+TINY = 1024
 """Bytes that are not worth packing."""
 UNPACKED = b"\x78\x01\x01"
 """The head of a zlib stream, and that of a last block that holds its bytes as they are (RFC 1951, 3.2.4)."""
@@ -157,7 +158,7 @@ def body_hash(row: Row, parts: Iterable[Part], leaf: LeafOf, *, copy: bool = Fal
     client = (tree(row.client, leaf, whole) if copy else committed(leaf)(row.client)).hex()
     rows = sorted([p.name, p.form.partition("+")[0], p.size, p.digest, p.stored] for p in parts)
     what = [VERSION, row.run_id, row.seq, row.id, row.kind, client, row.exchange_id, row.at, rows]
-    return hashlib.sha256(json.dumps(what, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(COMPACT(what).encode()).hexdigest()
 
 
 def whole(path: Path) -> str | None:
@@ -173,4 +174,4 @@ def row_hash(prev: str, body: str) -> str:
 def first_row_hash(prev: str, row: Row, parts: Sequence[Part]) -> str:
     """The same in ledgers of the first two schemas, where neither client nor stored content counted."""
     what = [prev, row.run_id, row.seq, row.id, row.kind, row.at, sorted((p.name, p.digest) for p in parts)]
-    return hashlib.sha256(json.dumps(what, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(COMPACT(what).encode()).hexdigest()

@@ -7,21 +7,32 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from pixelwitness.exchange import Exchange, Headers, iso
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.chain import Part, packed_json, part
 from pixelwitness.ledger.commit import LeafOf
-from pixelwitness.ledger.pieces import Piece, listed, part_of, piece
-from pixelwitness.ledger.said import document
-from pixelwitness.mask import MAX_REMEMBERED, Known, known_people, mask_body, mask_headers, mask_text, of_exchange
+from pixelwitness.ledger.pieces import Mould, Piece, filled, listed, mould, part_of, piece
+from pixelwitness.ledger.said import as_stored
+from pixelwitness.mask import (
+    MAX_REMEMBERED,
+    Known,
+    known_people,
+    mask_body,
+    mask_headers,
+    mask_text,
+    of_headers,
+    size_of,
+    telling,
+)
 from pixelwitness.observations import Observed
 
 MAX_BODY = 256 * 1024
 MAX_ROW = 512
 """Characters of a header field of which many are remembered."""
+NONE: frozenset[str] = frozenset()
+
 type Claims = Callable[[Iterable[str]], Collection[str]]
 """Which of some cookie names may be stored with their values."""
 
@@ -101,43 +112,77 @@ def fact(name: str, facts: Any, leaf: LeafOf) -> Part:
 def parts_of(record: Record, how: Storing, leaf: LeafOf) -> Iterable[Part]:
     """The parts of a record."""
     exchange = record.exchange
-    known = known_people(how.people)
-    keep: frozenset[str] = frozenset()
-    if exchange is not None:
-        keep = frozenset(how.claims(_cookie_names(exchange)))
-        known = of_exchange(exchange, keep, how.people)
-    yield part_of("observed", document(record.observed, None if record.ours else known, leaf), leaf)
+    keep, known = _limits(exchange, how) if exchange is not None else (NONE, known_people(how.people))
+    yield part_of("observed", as_stored(record.observed, None if record.ours else known, leaf), leaf)
     if record.counts is not None:
         yield fact("counts", record.counts, leaf)
     if exchange is None:
         return
-    meta: dict[str, Any] = {"category": record.observed.category, "capture": mask_text(record.capture, "", known)}
+    category, capture = record.observed.category, mask_text(record.capture, "", known)
     if record.kind == "request":
         masked = mask_text(exchange.url, "", known)
-        url = exchange.url if how.keep_plaintext else masked
-        meta |= {"method": exchange.method, "url": masked, "host": exchange.host}
-        yield part("request_line", _line(exchange.method, exchange.url), _line(exchange.method, url), leaf)
+        line = _line(exchange.method, exchange.url if how.keep_plaintext else masked)
+        yield part("request_line", _line(exchange.method, exchange.url), line, leaf)
         yield _headers("request_headers", exchange.headers, keep, how.keep_plaintext, known, leaf)
         if record.observed.hits and exchange.body:
             yield _body("request_body", exchange.body, how, known, leaf)
-    elif exchange.response is not None:
-        meta["status"] = exchange.response.status
-        status = str(exchange.response.status).encode()
-        yield part("status_line", status, status, leaf)
+        yield part_of(
+            "meta", filled(_asked(category, capture, exchange.method, exchange.host, leaf), [masked], leaf), leaf
+        )
+        return
+    if exchange.response is not None:
+        yield _status(exchange.response.status, leaf)
         yield _headers("response_headers", exchange.response.headers, keep, how.keep_plaintext, known, leaf)
-    yield fact("meta", meta, leaf)
-
-
-def _cookie_names(exchange: Exchange) -> set[str]:
-    header = exchange.fields.get("cookie", "")
-    rows = exchange.response.headers if exchange.response else ()
-    sent = _names_in(header) if len(header) <= MAX_REMEMBERED else _names_in.__wrapped__(header)
-    return {*sent, *(v.partition("=")[0].strip() for k, v in rows if k.lower() == "set-cookie")}
+    yield _answered(category, capture, exchange.response.status if exchange.response else None, leaf)
 
 
 @lru_cache(256)
-def _names_in(header: str) -> frozenset[str]:
-    return frozenset(p.partition("=")[0].strip() for p in header.split(";"))
+def _asked(category: str, capture: str, method: str, host: str, leaf: LeafOf) -> Mould:
+    """The facts of a request, but for its URL."""
+    meta = {"category": category, "capture": capture, "method": method, "url": "", "host": host}
+    return mould(meta, meta, {"url"}, leaf)
+
+
+@lru_cache(256)
+def _answered(category: str, capture: str, status: int | None, leaf: LeafOf) -> Part:
+    """The facts of a response."""
+    return fact(
+        "meta", {"category": category, "capture": capture, **({} if status is None else {"status": status})}, leaf
+    )
+
+
+@lru_cache(256)
+def _status(status: int, leaf: LeafOf) -> Part:
+    line = str(status).encode()
+    return part("status_line", line, line, leaf)
+
+
+def _limits(exchange: Exchange, how: Storing) -> tuple[frozenset[str], Known]:
+    """Which of an exchange's cookies may be stored with their values, and what must not be stored of it."""
+    answered = telling(exchange.response.headers) if exchange.response else ()
+    if size_of(exchange.headers) + size_of(answered) <= MAX_REMEMBERED:
+        return _limits_again(exchange.headers, answered, how.claims, how.people)
+    return _limits_of(exchange.headers, answered, how.claims, how.people)
+
+
+def _limits_of(headers: Headers, answered: Headers, claims: Claims, people: People) -> tuple[frozenset[str], Known]:
+    told = (*telling(headers), *answered)
+    keep = frozenset(claims(_cookie_names(told)))
+    return keep, of_headers(told, keep, people)
+
+
+_limits_again = lru_cache(256)(_limits_of)
+
+
+def _cookie_names(told: Headers) -> set[str]:
+    named: set[str] = set()
+    for lower, value in told:
+        if lower == "cookie":
+            value = value.encode("utf-8", "replace").decode()
+            named.update(p.partition("=")[0].strip() for p in value.split(";"))
+        elif lower == "set-cookie":
+            named.add(value.partition("=")[0].strip())
+    return named
 
 
 def _line(method: str, url: str) -> bytes:
@@ -145,7 +190,7 @@ def _line(method: str, url: str) -> bytes:
 
 
 def _headers(name: str, headers: Headers, keep: frozenset[str], plain: bool, known: Known, leaf: LeafOf) -> Part:
-    if not known.lasting or sum(map(len, chain.from_iterable(headers))) > MAX_REMEMBERED:
+    if not known.lasting or size_of(headers) > MAX_REMEMBERED:
         return part_of(name, listed([_row.__wrapped__(n, v, keep, plain, known, leaf) for n, v in headers]), leaf)
     return _headers_again(name, headers, keep, plain, known, leaf)
 

@@ -53,11 +53,14 @@ def listed(pieces: Sequence[Piece]) -> Piece:
 
 def shaped(members: Sequence[tuple[str, Piece]]) -> Piece:
     """An object of named pieces, in their order."""
-    names = [_name(name) for name, _ in members]
+    originals, stored, digests = [], [], [NODE + b"d"]
+    for name, p in members:
+        named = _name(name)
+        originals.append(named + p.original)
+        stored.append(named + p.stored)
+        digests.append(name_of(name) + p.digest)
     return Piece(
-        b"{" + b",".join([n + p.original for n, (_, p) in zip(names, members, strict=True)]) + b"}",
-        b"{" + b",".join([n + p.stored for n, (_, p) in zip(names, members, strict=True)]) + b"}",
-        hashlib.sha256(NODE + b"d" + b"".join([name_of(name) + p.digest for name, p in members])).digest(),
+        b"{%b}" % b",".join(originals), b"{%b}" % b",".join(stored), hashlib.sha256(b"".join(digests)).digest()
     )
 
 

@@ -57,7 +57,7 @@ def masked_client(client: str | None, people: People, leaf: LeafOf) -> str | Non
     return client if masked == client else f"{masked}#{leaf(tag(client)).hex()[:8]}"
 
 
-def document(observed: Observed, known: Known | None, leaf: LeafOf) -> Piece:
+def as_stored(observed: Observed, known: Known | None, leaf: LeafOf) -> Piece:
     """What was observed, as it is stored. `known` None: nothing in it comes from the traffic, and it stays as it is."""
     if known is None:
         said = _dumped(observed)
@@ -65,7 +65,7 @@ def document(observed: Observed, known: Known | None, leaf: LeafOf) -> Piece:
     members: list[tuple[str, Piece]] = []
     for name, default in FIELDS:
         value = getattr(observed, name)
-        if value == default:
+        if value is default or value == default:
             continue
         if isinstance(value, tuple):
             members.append((name, listed([_one(name, v, known, leaf) for v in value])))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,13 @@ from pixelwitness.observations import (
 )
 
 __all__ = ["Ledger", "LedgerError", "Record", "Run", "RunInfo", "open_ledger", "read_ledger"]
+
+
+COLUMNS = {
+    "observations": (*Row.__slots__, "prev_hash", "hash"),
+    "observation_parts": ("run_id", "seq", *Part.__slots__),
+}
+PART_CELLS = attrgetter(*Part.__slots__)
 
 
 @dataclass(frozen=True)
@@ -257,23 +264,24 @@ class Ledger:
         if not new:
             return
         prev, seq = self._tail(run_id)
-        rows: list[dict[str, Any]] = []
-        parts: list[dict[str, Any]] = []
+        rows: list[tuple[Any, ...]] = []
+        parts: list[tuple[Any, ...]] = []
         for seq, one in enumerate(new, seq + 1):  # noqa: B020  counts on from the tail
             row = Row(run_id, seq, one.id, one.kind, one.client, one.exchange_id, one.at)
             head = row_hash(prev, body_hash(row, one.parts, self.leaf))
-            rows.append({**_cells(row), "prev_hash": prev, "hash": head})
-            parts += [{"run_id": run_id, "seq": seq, **_cells(p)} for p in one.parts]
+            rows.append((run_id, seq, one.id, one.kind, one.client, one.exchange_id, one.at, prev, head))
+            parts += [(run_id, seq, *PART_CELLS(p)) for p in one.parts]
             prev = head
         self.insert("observations", rows)
         self.insert("observation_parts", parts)
         self.db.execute("update runs set chain_head = ?, observations = ? where id = ?", [prev, seq, run_id])
 
-    def insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Adds rows, all with the same columns, to a table; inside a transaction."""
-        columns = list(rows[0])
+    def insert(self, table: str, rows: Sequence[dict[str, Any]] | Sequence[tuple[Any, ...]]) -> None:
+        """Adds rows, all with the same columns, to a table; inside a transaction. Tuples: of a table of `COLUMNS`."""
+        first = rows[0]
+        columns = list(first) if isinstance(first, dict) else COLUMNS[table]
         query = f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608  fixed names
-        self.db.conn.executemany(query, map(itemgetter(*columns), rows))
+        self.db.conn.executemany(query, map(itemgetter(*columns), rows) if isinstance(first, dict) else rows)
 
     def _known(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Which of some observations are in the ledger, and in which run."""
@@ -351,10 +359,6 @@ class Ledger:
             frames=tuple(frames), blind_spots=tuple(spots), settings=tuple(settings),
             hosted=tuple(hosted),
         )  # fmt: skip
-
-
-def _cells(one: Any) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in one.__slots__}
 
 
 def _itself(one: Prepared) -> Prepared:
