@@ -48,8 +48,12 @@ def milliseconds(seconds: float) -> int:
 def iso(at: int) -> str:
     """Milliseconds since the epoch as ISO 8601 in UTC, milliseconds, ending in Z. Out of range: clamped."""
     at = min(max(at, -62135596800000), 253402300799999)
-    moment = datetime.fromtimestamp(at // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z".rjust(24, "0")
+    return f"{_second(at // 1000)}.{at % 1000:03d}Z"
+
+
+@lru_cache(1024)
+def _second(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}".rjust(19, "0")
 
 
 def from_iso(text: str) -> int:

@@ -80,14 +80,14 @@ def _recording(
     named = frozenset(r.id for r in asked) or frozenset(json.loads(runs[-1]["named"]))
     if auto:
         chosen, named = tuple(asked), frozenset(r.id for r in asked) | {AUTO}
-    rows = ledger.rows(name)
-    judgement = judge(rows, chosen, book, named)
+    recorded = ledger.recorded(name)
+    judgement = judge(recorded.rows, chosen, book, named)
     ids = list(judgement.regimes)
     same_rules = all(r["rules_digest"] == book.digest for r in runs)
-    signals = {s.id: s for s in rows.signals}
+    signals = {s.id: s for s in recorded.rows.signals}
     changes = _changes(ledger, name, judgement, signals, stored, ids, same_rules)
     if not dry_run:
-        project(ledger, runs[-1]["id"], judgement, book, named=named, provisional=False, at=now())
+        project(ledger, runs[-1]["id"], recorded, judgement, book, named=named, provisional=False, at=now())
     return Rejudged(
         recording=name,
         runs=tuple(r["id"] for r in runs),

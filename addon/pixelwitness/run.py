@@ -209,7 +209,8 @@ def judge_recording(
     """Judges the recording that a run belongs to, and writes the public tables anew."""
     recording = ledger.recording_of(run_id)
     named = frozenset(named)
-    judgement = judge(ledger.rows(recording), regimes, book, named)
+    recorded = ledger.recorded(recording)
+    judgement = judge(recorded.rows, regimes, book, named)
     log = provisional or ledger.is_open_live(run_id)
-    project(ledger, run_id, judgement, book, named=named, provisional=provisional, at=now(), log=log)
+    project(ledger, run_id, recorded, judgement, book, named=named, provisional=provisional, at=now(), log=log)
     return judgement

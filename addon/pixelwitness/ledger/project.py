@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from pixelwitness.audit.change import Stand, stand_of, why_changed
 from pixelwitness.audit.model import HitVerdict, Judgement, PixelRecord, Violation
 from pixelwitness.audit.regions import AUTO
 from pixelwitness.exchange import iso
+from pixelwitness.ledger.reading import Asked, Recorded
 from pixelwitness.ledger.store import Ledger
 from pixelwitness.observations import BlindSpot, Hit, Identifier, PageView, PixelSettings, Signal
 from pixelwitness.rulebook import Rulebook
@@ -21,20 +21,19 @@ BY_RECORDING = ("coverage", "blind_spots", "traffic", "pixels", "notices")
 ASKED = ("regimes", "named", "proposed")
 """Columns of `runs` that say by what it was judged: the chain says the same."""
 BY_HIT = ("identifiers", "collected")
-PASSED_ON = frozenset({"preflight", "redirect"})
-"""Observed kinds that judging turns into something else."""
 
 
 def project(
-    ledger: Ledger, run_id: str, judgement: Judgement, book: Rulebook, *,
+    ledger: Ledger, run_id: str, recorded: Recorded, judgement: Judgement, book: Rulebook, *,
     named: Iterable[str] = (), provisional: bool, at: int, log: bool = False,
 ) -> None:  # fmt: skip
     """Writes the public tables of a run's recording anew, in one transaction, and notes by what it was judged.
 
-    `log`: the verdicts so far were a live run's provisional ones, and what became of them is written down.
+    `recorded` is what was judged. `log`: the verdicts so far were a live run's provisional ones, and what became of
+    them is written down.
     """
     recording = ledger.recording_of(run_id)
-    tables = projected(ledger, recording, judgement, book, provisional=provisional)
+    tables = projected(recorded, recording, judgement, book, provisional=provisional)
     asked: dict[str, Any] = {
         "regimes": list(judgement.regimes), "named": sorted(set(named) - {AUTO}), "rules_digest": book.digest,
         "provisional": provisional,
@@ -44,7 +43,7 @@ def project(
     with ledger.writing():
         revisions: list[dict[str, Any]] = []
         if log:
-            revisions = list(_revisions(ledger, recording, judgement, iso(at)))
+            revisions = list(_revisions(ledger, recording, recorded, judgement, iso(at)))
         ledger.note_judgement(run_id, asked, revisions, at)
         tables["revisions"] = revisions
         runs = "(select id from runs where recording = ?)"
@@ -70,51 +69,18 @@ def _still_proposed(ledger: Ledger, recording: str, asked: dict[str, Any]) -> di
 
 
 def projected(
-    ledger: Ledger, recording: str, judgement: Judgement, book: Rulebook, *, provisional: bool
+    recorded: Recorded, recording: str, judgement: Judgement, book: Rulebook, *, provisional: bool
 ) -> dict[str, list[dict[str, Any]]]:
     """The public tables of a recording, as its observations and their judgement give them."""
     verdicts = {v.hit_id: v for v in judgement.verdicts}
-    exchanges: dict[str, dict[str, Any]] = {}
-    hits: dict[str, tuple[Hit, str]] = {}
-    captures: dict[str, str] = {}
-    signals: dict[str, tuple[Signal, str]] = {}
-    views: dict[str, tuple[PageView, str]] = {}
-    spots: list[tuple[BlindSpot, int]] = []
-    traffic: Counter[tuple[str, str, str]] = Counter()
-    for row, said, meta in ledger.observed(recording):
-        run = row["run_id"]
-        if row["kind"] == "request":
-            names = said.first_party.cookie_names if said.first_party else None
-            exchanges[row["id"]] = {
-                "id": row["id"],
-                "run_id": run,
-                "client": row["client"],
-                "started_at": iso(row["at"]),
-                "method": meta.get("method"),
-                "url": meta.get("url"),
-                "host": meta.get("host"),
-                "category": said.category,
-                "status": None,
-                "property": None,
-                "cookie_names": json.dumps(names) if names is not None else None,
-            }
-        elif row["kind"] == "response" and row["id"] in exchanges:
-            exchanges[row["id"]]["status"] = meta.get("status")
-        for hit in said.hits:
-            hits[hit.id] = (hit, run)
-            captures[hit.id] = str(meta.get("capture", ""))
-        signals.update({s.id: (s, run) for s in said.signals})
-        if said.page_view:
-            views[said.page_view.id] = (said.page_view, run)
-        spots += [(s, row["at"]) for s in said.blind_spots if s.kind not in PASSED_ON]
-        if row["kind"] == "traffic":
-            traffic.update(_traffic(ledger, row))
-    spots += [(s, s.at or 0) for s in judgement.blind_spots]
-    for hit, _ in hits.values():
-        if hit.exchange_id in exchanges and hit.id in verdicts:
-            exchanges[hit.exchange_id]["property"] = verdicts[hit.id].property
+    hits, captures = recorded.hits, recorded.captures
+    properties = {hit.exchange_id: verdicts[id_].property for id_, (hit, _) in hits.items() if id_ in verdicts}
+    spots = [*recorded.spots, *((s, s.at or 0) for s in judgement.blind_spots)]
     return {
-        "exchanges": list(exchanges.values()),
+        "exchanges": [
+            _exchange(id_, asked, recorded.statuses.get(id_), properties.get(id_))
+            for id_, asked in recorded.requests.items()
+        ],
         "hits": [_hit(h, verdicts.get(h.id), run) for h, run in hits.values()],
         "identifiers": [_identifier(h.id, i) for h, _ in hits.values() for i in h.identifiers],
         "collected": [_clean({"hit_id": h.id, **c.model_dump()}) for h, _ in hits.values() for c in h.content],
@@ -123,8 +89,8 @@ def projected(
             _clean({"recording": recording, **n.model_dump(), "noticed_at": iso(n.noticed_at)})
             for n in judgement.notices
         ],
-        "signals": [_signal(s, judgement.signal_properties.get(s.id), run) for s, run in signals.values()],
-        "page_views": [_view(v, judgement.page_states.get(v.id, {}), run) for v, run in views.values()],
+        "signals": [_signal(s, judgement.signal_properties.get(s.id), run) for s, run in recorded.signals.values()],
+        "page_views": [_view(v, judgement.page_states.get(v.id, {}), run) for v, run in recorded.views.values()],
         "violations": [
             _violation(v, hits[v.hit_id][1], captures.get(v.hit_id, ""), provisional, book.digest)
             for v in judgement.violations
@@ -136,22 +102,28 @@ def projected(
         "blind_spots": _blind_spots(spots, recording, book),
         "traffic": [
             {"recording": recording, "property": p, "host": h, "category": c, "requests": n}
-            for (p, h, c), n in sorted(traffic.items())
+            for (p, h, c), n in sorted(recorded.traffic.items())
         ],
     }
 
 
-def _traffic(ledger: Ledger, row: dict[str, Any]) -> dict[tuple[str, str, str], int]:
-    import zlib
+def _exchange(id_: str, asked: Asked, status: int | None, prop: str | None) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "run_id": asked.run_id,
+        "client": asked.client,
+        "started_at": iso(asked.at),
+        "method": asked.method,
+        "url": asked.url,
+        "host": asked.host,
+        "category": asked.category,
+        "status": status,
+        "property": prop,
+        "cookie_names": json.dumps(asked.cookie_names) if asked.cookie_names is not None else None,
+    }
 
-    query = "select content from observation_parts where run_id = ? and seq = ? and name = 'counts'"
-    found = list(ledger.db.query(query, [row["run_id"], row["seq"]]))
-    counts = json.loads(zlib.decompress(found[0]["content"])) if found else {}
-    return {(p, h, c): n for key, n in counts.items() for p, h, c in [json.loads(key)]}
 
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _bool(value: bool | None) -> int | None:
@@ -160,10 +132,11 @@ def _bool(value: bool | None) -> int | None:
 
 def _clean(row: dict[str, Any]) -> dict[str, Any]:
     """Text that SQLite and its readers can hold: no lone surrogates, no NUL."""
-    return {
-        k: v.encode("utf-8", "replace").decode().replace("\0", "\ufffd") if isinstance(v, str) else v
-        for k, v in row.items()
-    }
+    return {k: v if not isinstance(v, str) or (v.isascii() and "\0" not in v) else _readable(v) for k, v in row.items()}
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _hit(hit: Hit, verdict: HitVerdict | None, run: str) -> dict[str, Any]:
@@ -270,17 +243,29 @@ def _listed(values: tuple[str, ...] | None) -> str | None:
 
 
 def _signal(signal: Signal, prop: str | None, run: str) -> dict[str, Any]:
-    row = signal.model_dump(exclude={"host", "page", "property", "expires_at", "agent"})
-    row |= {
-        "run_id": run,
-        "property": prop,
-        "observed_at": iso(signal.observed_at),
-        "effective_at": iso(signal.effective_at) if signal.effective_at is not None else None,
-        "choice_made": _bool(signal.choice_made),
-        "opt_out": _bool(signal.opt_out),
-        "detail": _json({**signal.detail, "host": signal.host, "page": signal.page}),
-    }
-    return _clean(row)
+    return _clean(
+        {
+            "id": signal.id,
+            "exchange_id": signal.exchange_id,
+            "run_id": run,
+            "property": prop,
+            "client": signal.client,
+            "observed_at": iso(signal.observed_at),
+            "effective_at": iso(signal.effective_at) if signal.effective_at is not None else None,
+            "source": signal.source,
+            "cmp": signal.cmp,
+            "name": signal.name,
+            "level": signal.level,
+            "state": signal.state,
+            "reason": signal.reason,
+            "choice_made": _bool(signal.choice_made),
+            "effective_default": signal.effective_default,
+            "opt_out": _bool(signal.opt_out),
+            "opt_out_kind": signal.opt_out_kind,
+            "region": signal.region,
+            "detail": _json({**signal.detail, "host": signal.host, "page": signal.page}),
+        }
+    )
 
 
 def _view(view: PageView, state: dict[str, Any], run: str) -> dict[str, Any]:
@@ -343,7 +328,9 @@ def _blind_spots(spots: list[tuple[BlindSpot, int]], recording: str, book: Ruleb
     return list(rows.values())
 
 
-def _revisions(ledger: Ledger, recording: str, judgement: Judgement, at: str) -> Iterable[dict[str, Any]]:
+def _revisions(
+    ledger: Ledger, recording: str, recorded: Recorded, judgement: Judgement, at: str
+) -> Iterable[dict[str, Any]]:  # fmt: skip
     query = "select * from hits where verdicts is not null and run_id in (select id from runs where recording = ?)"
     before = {r["id"]: stand_of_row(r) for r in ledger.db.query(query, [recording])}
     signals: dict[str, Signal] = {}
@@ -351,7 +338,7 @@ def _revisions(ledger: Ledger, recording: str, judgement: Judgement, at: str) ->
         was, now = before.get(verdict.hit_id), stand_of(verdict)
         if was is None or was.verdicts == now.verdicts:
             continue
-        signals = signals or {s.id: s for s in ledger.rows(recording).signals}
+        signals = signals or {s.id: s for s in recorded.rows.signals}
         why = why_changed(was, now, signals)
         for regime, word in was.verdicts.items():
             became = now.verdicts.get(regime)

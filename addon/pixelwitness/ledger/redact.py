@@ -147,8 +147,9 @@ def _judge_copy(copy: Ledger, recording: str, book: Rulebook) -> None:
     if not said:
         return
     regimes = [book.regimes[r] for r in said[-1]["regimes"]]
-    judgement = judge(copy.rows(recording), regimes, book, frozenset(said[-1]["named"]))
-    tables = projected(copy, recording, judgement, book, provisional=bool(said[-1].get("provisional")))
+    recorded = copy.recorded(recording)
+    judgement = judge(recorded.rows, regimes, book, frozenset(said[-1]["named"]))
+    tables = projected(recorded, recording, judgement, book, provisional=bool(said[-1].get("provisional")))
     tables["revisions"] = [r for s in said for r in s.get("revisions", [])]
     for table, rows in tables.items():
         if rows:

@@ -18,23 +18,16 @@ from sqlite_utils import Database
 
 from pixelwitness.audit.model import Rows
 from pixelwitness.exchange import iso
-from pixelwitness.ledger import opening
+from pixelwitness.ledger import opening, reading
 from pixelwitness.ledger.chain import GENESIS, Part, Row, body_hash, row_hash
 from pixelwitness.ledger.commit import LeafOf, keyed
 from pixelwitness.ledger.errors import LedgerError, in_words
 from pixelwitness.ledger.parts import Record, RunInfo, Storing, cells_of, fact, parts_of
+from pixelwitness.ledger.reading import Recorded
 from pixelwitness.ledger.said import masked_client
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import (
-    BlindSpot,
-    FirstParty,
-    Frame,
-    Hit,
-    HostedScript,
     Observed,
-    PageView,
-    PixelSettings,
-    Signal,
 )
 
 __all__ = ["Ledger", "LedgerError", "Record", "Run", "RunInfo", "open_ledger", "read_ledger"]
@@ -315,17 +308,11 @@ class Ledger:
 
     def observed(self, recording: str) -> Iterable[tuple[dict[str, Any], Observed, dict[str, Any]]]:
         """Every observation of a recording in order: its row, what it says, and its request's or response's facts."""
-        query = """
-            select o.*, p.content as said, m.content as meta from observations o
-            join runs r on r.id = o.run_id
-            join observation_parts p on p.run_id = o.run_id and p.seq = o.seq and p.name = 'observed'
-            left join observation_parts m on m.run_id = o.run_id and m.seq = o.seq and m.name = 'meta'
-            where r.recording = ? order by r.started_at, o.run_id, o.seq
-        """
-        for row in self.db.query(query, [recording]):
-            said = Observed.model_validate_json(zlib.decompress(row.pop("said")))
-            meta = row.pop("meta")
-            yield row, said, json.loads(zlib.decompress(meta)) if meta else {}
+        return reading.observed(self.db, recording)
+
+    def recorded(self, recording: str) -> Recorded:
+        """Everything observed in a recording, for judging it and for its public tables."""
+        return reading.recorded(self.db, recording)
 
     def since(self, run_id: str, seq: int) -> Iterable[tuple[int, Observed]]:
         """What one run observed after some place in its chain, with the place of each."""
@@ -337,28 +324,7 @@ class Ledger:
 
     def rows(self, recording: str) -> Rows:
         """Everything observed in a recording, as judging takes it."""
-        hits: list[Hit] = []
-        signals: list[Signal] = []
-        views: list[PageView] = []
-        first: list[FirstParty] = []
-        frames: list[Frame] = []
-        spots: list[BlindSpot] = []
-        settings: list[PixelSettings] = []
-        hosted: list[HostedScript] = []
-        for _, said, _ in self.observed(recording):
-            hits += said.hits
-            signals += said.signals
-            spots += said.blind_spots
-            settings += said.settings
-            hosted += said.hosted
-            views += [said.page_view] if said.page_view else []
-            first += [said.first_party] if said.first_party else []
-            frames += [said.frame] if said.frame else []
-        return Rows.model_construct(
-            hits=tuple(hits), signals=tuple(signals), page_views=tuple(views), first_party=tuple(first),
-            frames=tuple(frames), blind_spots=tuple(spots), settings=tuple(settings),
-            hosted=tuple(hosted),
-        )  # fmt: skip
+        return self.recorded(recording).rows
 
 
 def _itself(one: Prepared) -> Prepared:

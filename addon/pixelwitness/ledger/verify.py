@@ -284,10 +284,10 @@ def _recording(
             "judged by (--rules, or that version of pixelwitness), or judge it again"
         )
     try:
-        rows = ledger.rows(recording)
+        recorded = ledger.recorded(recording)
         regimes = [book.regimes[r] for r in asked["regimes"] if r in book.regimes]
-        judgement = judge(rows, regimes, book, frozenset(asked["named"]))
-        expected = projected(ledger, recording, judgement, book, provisional=False)
+        judgement = judge(recorded.rows, regimes, book, frozenset(asked["named"]))
+        expected = projected(recorded, recording, judgement, book, provisional=False)
     except (*BROKEN, ValidationError) as error:
         if not found.faults:
             raise
