@@ -17,6 +17,8 @@ from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
+
 from pixelwitness.exchange import Exchange, Headers
 from pixelwitness.identity import plaintext
 from pixelwitness.identity.layers import CODINGS, MAX_TOKENS, Coding, holds_nothing, parse_json
@@ -50,6 +52,8 @@ VALUE = re.compile(r"(?=[^A-Za-z]*[A-Za-z])(?=\D*\d)[A-Za-z0-9+/_=.~%:-]{12,4096
 """What a session id or a token looks like: letters and digits. Words, numbers and addresses of pages are none."""
 PASSES = 3
 MAX_CACHED = 2048
+MAX_BRANCH = 1024
+"""Bytes of an object of which it is remembered that nothing in it is masked."""
 MAX_COOKIES = 200
 MAX_ADDRESSES = 2_000
 """A text with more of what may be addresses is masked whole: cutting each out would take minutes."""
@@ -268,6 +272,30 @@ def mask_json(value: Any, path: str = "", known: Known = ANYBODY) -> Any:
 
 def _json(value: Any, path: str, depth: int | None, nesting: int, known: Known) -> Any:
     """`depth` None: each string may be as deep in encodings as a text of its own."""
+    if isinstance(value, dict) and value and known.lasting:
+        said = branch_key(value)
+        if said is not None and _stays(said, path, depth, nesting, known):
+            return value
+    return _branch(value, path, depth, nesting, known)
+
+
+def branch_key(value: Any) -> bytes | None:
+    """A piece of JSON as a key to know it again by; None where it is long, or cannot be one."""
+    try:
+        said = msgspec.json.encode(value)
+    except (UnicodeEncodeError, TypeError, RecursionError):
+        return None
+    return said if len(said) <= MAX_BRANCH else None
+
+
+@lru_cache(4096)
+def _stays(said: bytes, path: str, depth: int | None, nesting: int, known: Known) -> bool:
+    """Whether nothing in a piece of JSON is masked: much of what a page sends is the same each time."""
+    value = json.loads(said)
+    return bool(_branch(value, path, depth, nesting, known) == value)
+
+
+def _branch(value: Any, path: str, depth: int | None, nesting: int, known: Known) -> Any:
     if isinstance(value, dict | list | tuple) and nesting > plaintext.MAX_NESTING:
         return "[nested too deeply]"
     if isinstance(value, dict):

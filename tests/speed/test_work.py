@@ -18,7 +18,7 @@ import pytest
 from pixelwitness import mask, replay
 from pixelwitness.consent import cookies
 from pixelwitness.identity import layers, plaintext
-from pixelwitness.ledger import chain, commit, parts
+from pixelwitness.ledger import chain, commit, parts, pieces, said
 from pixelwitness.ledger.store import open_ledger
 from pixelwitness.pixels import decode
 from pixelwitness.rulebook import load_rulebook
@@ -35,11 +35,14 @@ COUNTED: dict[str, tuple[Any, str]] = {
     "texts masked": (mask, "_once"),
     "parts packed": (chain, "packed"),
     "values digested": (commit, "_text"),
-    "documents written as JSON": (parts, "packed_json"),
+    "values written as JSON": (pieces, "packed_json"),
+    "header fields masked": (parts, "mask_headers"),
+    "observations dumped": (said, "_dumped"),
 }
 CACHES = (
     mask._cached, mask._replaced, mask._remembered, mask._cookies_again, decode._remembered, cookies._read_header,
-    cookies._read_jar, plaintext._remembered, layers._holds_nothing, commit.keyed, commit.committed,
+    cookies._read_jar, plaintext._remembered, layers._holds_nothing, commit.keyed, commit.committed, parts._limits_again,
+    said._masked_names, pieces._name,
 )  # fmt: skip
 
 

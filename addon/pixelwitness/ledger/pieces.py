@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from pixelwitness.ledger.chain import Part, packed_json, sealed
 from pixelwitness.ledger.commit import NODE, LeafOf, committed, name_of
 
+MAX_NAME = 64
+"""Characters of a member's name that is remembered."""
+
 
 class Piece(NamedTuple):
     """A value of a document."""
@@ -55,7 +58,7 @@ def shaped(members: Sequence[tuple[str, Piece]]) -> Piece:
     """An object of named pieces, in their order."""
     originals, stored, digests = [], [], [NODE + b"d"]
     for name, p in members:
-        named = _name(name)
+        named = _name(name) if len(name) <= MAX_NAME else _name.__wrapped__(name)
         originals.append(named + p.original)
         stored.append(named + p.stored)
         digests.append(name_of(name) + p.digest)

@@ -17,7 +17,7 @@ import msgspec
 from pixelwitness.identity.people import People
 from pixelwitness.ledger.commit import LeafOf, tag
 from pixelwitness.ledger.pieces import Mould, Piece, filled, listed, mould, piece, shaped
-from pixelwitness.mask import ANYBODY, MAX_REMEMBERED, Known, known_people, mask_json, mask_text
+from pixelwitness.mask import ANYBODY, MAX_REMEMBERED, Known, branch_key, known_people, mask_json, mask_text
 from pixelwitness.observations import FirstParty, Observation, Observed, Signal
 
 DIGESTS = frozenset({"id", "exchange_id", "hit_id", "host", "page_host", "body_sha256"})
@@ -44,6 +44,8 @@ JARS = frozenset({"cookie_names", "set_cookie_names"})
 CHANGING: dict[str, str | int] = {"id": "", "exchange_id": "", "at": 0, "observed_at": 0}
 """What differs from one observation to the next that says the same: ids of ours and times. None of it is masked."""
 SIZED = frozenset({str, bytes, tuple})
+MAX_TEXT = 256
+"""Characters of a text that is remembered."""
 MAX_MOULD = 8192
 """Characters of an observation whose mould is remembered."""
 FIELDS = tuple((name, field.get_default(call_default_factory=True)) for name, field in Observed.model_fields.items())
@@ -89,7 +91,60 @@ def _one(name: str, value: Observation, known: Known, leaf: LeafOf) -> Piece:
         if key is not None and _size(key) <= MAX_MOULD:
             return filled(_mould(type(value), key, known, leaf), shape.changing(value.__dict__), leaf)
     said = _dumped(value)
-    return piece(said, _clean(said, name, known, leaf), leaf)
+    if not known.lasting:
+        return piece(said, _clean(said, name, known, leaf), leaf)
+    return shaped([(key, _member(key, child, known, leaf)) for key, child in said.items()])
+
+
+def _member(key: str, value: Any, known: Known, leaf: LeafOf) -> Piece:
+    """A member of an observation, or one of a list that is one."""
+    if isinstance(value, list) and key not in JARS:
+        return listed([_member(key, v, known, leaf) for v in value])
+    if isinstance(value, str):
+        return (_text if len(value) <= MAX_TEXT else _text.__wrapped__)(key, value, known, leaf)
+    said = branch_key(value) if isinstance(value, dict) and key != "payload" else None
+    if said is not None:
+        return _again(key, said, known, leaf)
+    clean = _clean(value, key, known, leaf)
+    return _unmasked(value, leaf) if clean == value else piece(value, clean, leaf)
+
+
+@lru_cache(4096)
+def _text(key: str, value: str, known: Known, leaf: LeafOf) -> Piece:
+    return piece(value, _clean(value, key, known, leaf), leaf)
+
+
+@lru_cache(1024)
+def _again(key: str, said: bytes, known: Known, leaf: LeafOf) -> Piece:
+    """An object that comes with many observations: an identity field, what was read off the page."""
+    value = json.loads(said)
+    return piece(value, _clean(value, key, known, leaf), leaf)
+
+
+def _unmasked(value: Any, leaf: LeafOf) -> Piece:
+    """A value in which there is nothing to mask: much of a payload is the same with each hit."""
+    if isinstance(value, str) and len(value) <= MAX_TEXT:
+        return _plain_text(value, leaf)
+    said = branch_key(value) if isinstance(value, dict | list) else None
+    return _branch(value, leaf) if said is None else _branch_again(said, leaf)
+
+
+@lru_cache(4096)
+def _plain_text(value: str, leaf: LeafOf) -> Piece:
+    return piece(value, value, leaf)
+
+
+def _branch(value: Any, leaf: LeafOf) -> Piece:
+    if isinstance(value, dict):
+        return shaped([(k, _unmasked(v, leaf)) for k, v in value.items()])
+    if isinstance(value, list):
+        return listed([_unmasked(v, leaf) for v in value])
+    return piece(value, value, leaf)
+
+
+@lru_cache(2048)
+def _branch_again(said: bytes, leaf: LeafOf) -> Piece:
+    return _branch(json.loads(said), leaf)
 
 
 class Shape(NamedTuple):
