@@ -176,9 +176,11 @@ class Exchange:
         return digest.hexdigest()[:32]
 
     def without_response(self) -> Exchange:
-        """The request alone; what was found out about it is kept."""
-        if self.response is None:
-            return self
+        """The request alone; what was found out about it is kept. The same object each time."""
+        return self if self.response is None else self._alone
+
+    @cached_property
+    def _alone(self) -> Exchange:
         return self._with(response=None)
 
     def answered(self, response: Response | None, error: str | None) -> Exchange:

@@ -55,12 +55,18 @@ MAX_CACHED = 2048
 MAX_BRANCH = 1024
 """Bytes of an object of which it is remembered that nothing in it is masked."""
 MAX_COOKIES = 200
+MAX_NAMES = 8192
+"""Characters of the names in an object, each with its path, of which it is remembered how they are masked."""
 MAX_ADDRESSES = 2_000
 """A text with more of what may be addresses is masked whole: cutting each out would take minutes."""
 MAX_REMEMBERED = 16_384
 """Characters of cookies and credentials of an exchange that is remembered for the next one with the same."""
 TELLING = NEVER | {"cookie", "set-cookie"}
 """Header fields whose values must not stand anywhere else in what is stored of an exchange."""
+CONTAINERS = (dict, list, tuple)
+type Member = tuple[str, str, str, bool]
+"""Of a name in an object: the name masked, the path of its value, that path where it says telephone, and whether the
+value is a secret."""
 MARKED = "[masked"
 PSEUDONYMS = ("_tt", "tt")
 """Cookies that the vendor itself reads: their values are the evidence that the same visitor was recognised."""
@@ -232,11 +238,20 @@ def mark_of(kind: str) -> str:
     return SECRET_MARK if kind == "secret" else MARKS.get(kind, f"[masked:{kind}]")
 
 
+def _may_hold_tokens(text: str) -> bool:
+    """A cheap look, for what `TOKENS` needs; beyond ASCII other letters count as theirs."""
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    return ("." in lower and "eyj" in lower) or "bearer" in lower or "basic" in lower or "negotiate" in lower
+
+
 def _secrets(text: str) -> Iterator[plaintext.Span]:
-    for token in TOKENS.finditer(text):
-        which = 1 if token[1] is not None else 2
-        yield plaintext.Span("secret", *token.span(which))
-    if "=" in text or ":" in text:
+    if _may_hold_tokens(text):
+        for token in TOKENS.finditer(text):
+            which = 1 if token[1] is not None else 2
+            yield plaintext.Span("secret", *token.span(which))
+    if "=" in text or (":" in text and ('"' in text or "'" in text)):
         for named in NAMED.finditer(text):
             if is_secret_name(named[1][-80:]) and not named[3].startswith(MARKED):
                 yield plaintext.Span("secret", *named.span(3))
@@ -296,30 +311,57 @@ def _stays(said: bytes, path: str, depth: int | None, nesting: int, known: Known
 
 
 def _branch(value: Any, path: str, depth: int | None, nesting: int, known: Known) -> Any:
-    if isinstance(value, dict | list | tuple) and nesting > plaintext.MAX_NESTING:
+    if isinstance(value, CONTAINERS) and nesting > plaintext.MAX_NESTING:
         return "[nested too deeply]"
     if isinstance(value, dict):
         made: dict[str, Any] = {}
-        for key, child in value.items():
-            name = _string(str(key), "", depth, nesting, known)
-            while name in made:
-                name += "'"  # two addresses as keys: both values are kept
-            where = f"{path}.{key}" if path else str(key)
-            if isinstance(child, str) and child and is_secret_name(str(key)):
-                made[name] = SECRET_MARK
-            else:
+        names = tuple(value)
+        again = known.lasting and len(path) * len(names) + sum(map(len, names)) <= MAX_NAMES
+        members = (_members_again if again else _members)(path, names, depth, nesting, known)
+        for (name, where, spoken, secret), child in zip(members, value.values(), strict=True):
+            if isinstance(child, str):
+                if secret and child:
+                    made[name] = SECRET_MARK
+                elif depth is None:
+                    made[name] = mask_text(child, spoken, known)
+                else:
+                    made[name] = _inner(child, spoken, depth, nesting + 1, known)
+            elif isinstance(child, CONTAINERS):
                 made[name] = _json(child, where, depth, nesting + 1, known)
+            else:
+                made[name] = _number(child, spoken, known) if isinstance(child, int) else child
         return made
-    if isinstance(value, list | tuple):
+    if isinstance(value, CONTAINERS):
         return [_json(child, f"{path}[{i}]", depth, nesting + 1, known) for i, child in enumerate(value)]
     if isinstance(value, str):
         return _string(value, path, depth, nesting, known)
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
-        return _number(value, path, known)
-    return value
+    return _number(value, path, known) if isinstance(value, int) else value
+
+
+@lru_cache(1024)
+def _members_again(
+    path: str, names: tuple[str, ...], depth: int | None, nesting: int, known: Known
+) -> tuple[Member, ...]:  # fmt: skip
+    """Messages of a kind have the same names."""
+    return _members(path, names, depth, nesting, known)
+
+
+def _members(
+    path: str, names: tuple[str, ...], depth: int | None, nesting: int, known: Known
+) -> tuple[Member, ...]:  # fmt: skip
+    made: dict[str, Member] = {}
+    for key in map(str, names):
+        name = _string(key, "", depth, nesting, known)
+        while name in made:
+            name += "'"  # two addresses as keys: both values are kept
+        where = f"{path}.{key}" if path else key
+        made[name] = name, where, _spoken(where), is_secret_name(key)
+    return tuple(made.values())
 
 
 def _number(value: int, path: str, known: Known) -> Any:
+    if not plaintext.is_number(value):
+        return value
     if plaintext.is_phone_name(path) and plaintext.is_bare_phone(str(value)):
         return PHONE_MARK
     if known.people and value > 999 and (match := known.people.whose(str(value))) and match.hashed is None:
@@ -328,8 +370,24 @@ def _number(value: int, path: str, known: Known) -> Any:
 
 
 def _string(text: str, path: str, depth: int | None, nesting: int, known: Known) -> str:
-    path = path if plaintext.is_phone_name(path) else ""
-    return mask_text(text, path, known) if depth is None else _once(text, path, depth, nesting, known)
+    spoken = _spoken(path)
+    return mask_text(text, spoken, known) if depth is None else _inner(text, spoken, depth, nesting, known)
+
+
+def _inner(text: str, path: str, depth: int, nesting: int, known: Known) -> str:
+    small = known.lasting and len(text) <= MAX_CACHED
+    return (_inner_again if small else _once)(text, path, depth, nesting, known)
+
+
+@lru_cache(4096)
+def _inner_again(text: str, path: str, depth: int, nesting: int, known: Known) -> str:
+    """A string of a JSON document that stands in a text, as a body does."""
+    return _once(text, path, depth, nesting, known)
+
+
+def _spoken(path: str) -> str:
+    """What of a path matters: its end where that says telephone."""
+    return path[-plaintext.MAX_NAME :] if plaintext.is_phone_name(path) else ""
 
 
 def mask_body(body: bytes, known: Known = ANYBODY) -> bytes:

@@ -21,6 +21,7 @@ from pixelwitness.identity import layers, plaintext
 from pixelwitness.ledger import chain, commit, parts, pieces, said
 from pixelwitness.ledger.store import open_ledger
 from pixelwitness.pixels import decode
+from pixelwitness.pixels.tiktok import clear, content, fields, loader
 from pixelwitness.rulebook import load_rulebook
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "demo" / "onetrust-bad-accept.har"
@@ -43,6 +44,8 @@ CACHES = (
     mask._cached, mask._replaced, mask._remembered, mask._cookies_again, decode._remembered, cookies._read_header,
     cookies._read_jar, plaintext._remembered, layers._holds_nothing, commit.keyed, commit.committed, parts._limits_again,
     said._masked_names, pieces._name,
+    mask._members_again, mask._inner_again, clear._sift, fields._read_again, fields._in_header_again,
+    content._one_again, loader._settings_again, loader._country_again,
 )  # fmt: skip
 
 

@@ -134,4 +134,6 @@ def holds_nothing(text: str) -> bool:
 
 @lru_cache(8192)
 def _holds_nothing(text: str) -> bool:
-    return parse_json(text) is None and all(next(coding.inside(text), None) is None for coding in CODINGS)
+    if parse_json(text) is not None:
+        return False
+    return not any(coding.hint in text and next(coding.inside(text), None) is not None for coding in CODINGS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ MAX_FINDINGS = 50
 MAX_SPANS = 1_000
 """In one text: who repeats an address a hundred thousand times is found out by the first ones."""
 MAX_NESTING = 64
+MAX_NAME = 120
+"""Characters at the end of a path that are looked at for a name."""
 MAX_REMEMBERED = 2048
 """Characters of a text whose answer is remembered: pages, titles and user agents come with every request."""
 
@@ -60,6 +63,27 @@ NAMED = re.compile(
     r"(?<![\w.%\[\]-])([\w.%\[\]-]{2,}+)=([^&#;\s\"'<>]{7,80})|\"([\w.-]{2,80})\"\s*:\s*\"([^\"]{7,40})\""
 )
 BARE_PHONE = re.compile(r"\+?[(0-9][0-9 .()/\-]{5,22}[0-9]")
+
+
+type Text = tuple[str, str, tuple[str, ...]]
+"""Path, text, and the layers of encoding that it was found behind."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """How much a search looked at."""
+
+    strings: int = 0
+    characters: int = 0
+
+    def add(self, strings: int, characters: int) -> None:
+        self.strings += strings
+        self.characters += characters
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a search may have been ended by its bounds."""
+        return self.strings >= MAX_STRINGS or self.characters >= MAX_CHARACTERS
 
 
 class Span(NamedTuple):
@@ -97,6 +121,8 @@ def _remembered(text: str) -> tuple[Span, ...]:
 
 
 def _spans(text: str, most: int | None = None) -> list[Span]:
+    if not ("@" in text or "+" in text or ":" in text or "=" in text):
+        return []  # none of the shapes below does without
     made = [*islice(emails(text), most), *islice(phones(text), most)]
     made.sort(key=lambda s: (s.start, -s.end))
     kept: list[Span] = []
@@ -168,9 +194,9 @@ def phones(text: str) -> Iterator[Span]:
         for found in TEL.finditer(text):
             if _digits(found[1]) >= 7:
                 yield Span("phone", *found.span(1))
-    for found in NAMED.finditer(text) if "=" in text or '":' in text.replace(" ", "") else ():
+    for found in NAMED.finditer(text) if "=" in text or (":" in text and '":' in text.replace(" ", "")) else ():
         name, value, which = (found[1], found[2], 2) if found[1] else (found[3], found[4], 4)
-        if is_phone_name(unquote(name[-120:])) and is_bare_phone(unquote_plus(value)):
+        if is_phone_name(unquote(name[-MAX_NAME:])) and is_bare_phone(unquote_plus(value)):
             yield Span("phone", *found.span(which))
 
 
@@ -179,12 +205,21 @@ def is_e164(text: str) -> bool:
     return E164.fullmatch(re.sub(r"\D", "", text)) is not None
 
 
-@lru_cache(4096)
 def is_phone_name(path: str) -> bool:
     """Whether the last name in a path says telephone: `user.phone`, `customerPhone`, `contact[tel]`, `phone[0]`."""
-    name = re.sub(r"(?:\[\d+\])+\Z", "", path[-120:])
+    return _says_phone(path[-MAX_NAME:])
+
+
+@lru_cache(4096)
+def _says_phone(end: str) -> bool:
+    name = re.sub(r"(?:\[\d+\])+\Z", "", end)
     name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().rstrip("]")
     return PHONE_NAME.match(name) is not None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is an integer that may be looked at as text."""
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64
 
 
 def is_bare_phone(text: str) -> bool:
@@ -208,14 +243,15 @@ def hint(kind: str, clear: str) -> str:
 
 
 def strings(
-    value: Any, where: str, unread: list[str] | None = None
-) -> Iterator[tuple[str, str, tuple[str, ...]]]:  # fmt: skip
+    value: Any, where: str, unread: list[str] | None = None, spent: Spent | None = None, nesting: int = 0
+) -> Iterator[Text]:  # fmt: skip
     """Every string in a value as (path, text, layers), with the texts that stand encoded inside it.
 
-    Where a bound ends it, the path of what was not looked at is put into `unread`.
+    Where a bound ends it, the path of what was not looked at is put into `unread`. `spent` is told how much was looked
+    at; `nesting` is how deep the value stands in others.
     """
     left, characters = MAX_STRINGS, MAX_CHARACTERS
-    todo: list[tuple[str, Any, tuple[str, ...], int]] = [(where, value, (), 0)]
+    todo: list[tuple[str, Any, tuple[str, ...], int]] = [(where, value, (), nesting)]
     while todo and left > 0 and characters > 0:
         path, item, layers, nesting = todo.pop()
         if isinstance(item, dict) and nesting < MAX_NESTING:
@@ -226,7 +262,7 @@ def strings(
         elif isinstance(item, list | tuple) and nesting < MAX_NESTING:
             numbered = [(f"{path}[{i}]", child, layers, nesting + 1) for i, child in enumerate(item[:MAX_STRINGS])]
             todo += reversed(numbered)
-        elif isinstance(item, int) and not isinstance(item, bool) and item.bit_length() <= 64 and is_phone_name(path):
+        elif is_number(item) and is_phone_name(path):
             todo.append((path, str(item), layers, nesting + 1))
         elif isinstance(item, str) and item:
             text = item[:characters]
@@ -247,3 +283,5 @@ def strings(
                     unread.append(path)
     if todo and unread is not None:
         unread.append(todo[-1][0])
+    if spent is not None:
+        spent.add(MAX_STRINGS - left, MAX_CHARACTERS - characters)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from pixelwitness.identity.stamps import created_at
 from pixelwitness.identity.variants import ALGORITHMS
 from pixelwitness.pixels.templates import is_token
-from pixelwitness.pixels.tiktok.paths import at_path
+from pixelwitness.pixels.tiktok.paths import Tree, at_path, tree
 from pixelwitness.rulebook import Rulebook
 from pixelwitness.rulebook.pixels import (
     ContentField,
@@ -82,9 +82,9 @@ def _digests(texts: set[str]) -> set[bytes]:
     return {algorithm(s.encode()) for s in spelt for algorithm in ALGORITHMS.values()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vendor:
-    """What is known of one vendor."""
+    """What is known of one vendor. Compared by identity, so that it can key caches."""
 
     id: str
     name: str
@@ -111,6 +111,28 @@ class Vendor:
     repeats: Repeats | None
     frame_runtimes: frozenset[str]
     code_formats: tuple[str, ...]
+
+    @cached_property
+    def identity_paths(self) -> Tree:
+        """The paths of `identity`, to tell in one walk which of its rules find something."""
+        return tree(rule.path for rule in self.identity)
+
+    @cached_property
+    def known_paths(self) -> frozenset[str]:
+        """The same paths, as they stand in the rules."""
+        return frozenset(rule.path for rule in self.identity)
+
+    @cached_property
+    def outermost(self) -> tuple[ContentField, ...]:
+        """Of `collected` the rules that stand in no other rule's field: the others only say more of a part."""
+        names = {rule.path for rule in self.collected}
+        parents = {p: {p.rsplit(".", n)[0] for n in range(1, p.count(".") + 1)} for p in names}
+        return tuple(rule for rule in self.collected if not names & parents[rule.path])
+
+    @cached_property
+    def outermost_paths(self) -> Tree:
+        """The paths of those."""
+        return tree(rule.path for rule in self.outermost)
 
     def owns(self, host: str) -> bool:
         """Whether a host is the vendor's, not that of a first-party copy."""

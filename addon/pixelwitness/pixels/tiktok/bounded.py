@@ -6,6 +6,7 @@ import heapq
 from itertools import count
 from typing import Any, NamedTuple
 
+CONTAINERS = (dict, list)
 MOST = 20_000
 """Names and values of one message together. Real ones have some hundreds."""
 
@@ -43,7 +44,7 @@ def bounded(message: dict[str, Any]) -> Bounded:
                 target[key] = kept
             else:
                 target.append(kept)
-            if isinstance(value, dict | list):
+            if isinstance(value, CONTAINERS):
                 name = f"{path}[{key}]" if isinstance(source, list) else f"{path}.{key}" if path else str(key)
                 heapq.heappush(todo, (len(value), next(numbers), name[:200], value, kept))
     return Bounded(made, left_out)
@@ -57,5 +58,5 @@ def _is_larger(message: dict[str, Any]) -> bool:
         found += 2 * len(one) if isinstance(one, dict) else len(one)
         if found > MOST:
             return True
-        todo += [v for v in (one.values() if isinstance(one, dict) else one) if isinstance(v, dict | list)]
+        todo += [v for v in (one.values() if isinstance(one, dict) else one) if isinstance(v, CONTAINERS)]
     return False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity import plaintext
 from pixelwitness.identity.people import Match, People, digest_of
+from pixelwitness.identity.sift import Sift, sifter
 from pixelwitness.observations import MATCHING, Identifier, Plaintext, Redaction
 from pixelwitness.pixels.tiktok.fields import attributed, form_of
 from pixelwitness.pixels.vendor import Vendor
@@ -30,7 +32,8 @@ KINDS = {"full_name": "name", "street": "address", "email": "email", "phone": "p
 """What a persona's attribute is called as clear text; ids and user names are identifiers, not clear text."""
 
 
-MAX_DIGEST = 176
+MIN_DIGEST, MAX_DIGEST = 22, 176
+"""Characters of a digest: those of MD5 in base64 without padding, and those of base64 of SHA-512 in hex, with room."""
 QUERY_HASH = re.compile(r"(?<![\w.-])([\w.\[\]-]{2,60})=([0-9A-Za-z+/_-]{32,128}={0,2})(?![\w%])")
 PHONE_NAMES = frozenset({"phone", "phone_number", "phonenumber", "mobile", "tel", "ph", "msisdn"})
 NAMED_HASH = re.compile(
@@ -107,8 +110,22 @@ def _chosen(found: list[Plaintext]) -> tuple[Plaintext, ...]:
     return tuple(found[number] for number in sorted(number for _, number in sorted(ranked)[:MAX_FINDINGS]))
 
 
+@lru_cache(4)
+def _sift(vendor: Vendor, people: People) -> Sift:
+    return sifter(lambda path, text: _tells(path, text, vendor, people))
+
+
+def _tells(path: str, text: str, vendor: Vendor, people: People) -> bool:
+    """Whether `_scan` finds anything in one text, as it stands there."""
+    if plaintext.spans(text, path, plaintext.MAX_SPANS) or any(_named_digests(path, text, vendor)):
+        return True
+    if vendor.redaction is not None and "<" in text and vendor.redaction.search(text):
+        return True
+    return bool(people) and (any(people.clear_in(text)) or any(people.hashes_in(text)))
+
+
 def _scan(scan: _Scan, value: Any, where: str, vendor: Vendor, people: People) -> None:
-    for path, text, layers in plaintext.strings(value, where, scan.unread):
+    for path, text, layers in _sift(vendor, people)(value, where, scan.unread):
         spans = plaintext.spans(text, path, plaintext.MAX_SPANS)
         if len(spans) >= plaintext.MAX_SPANS:
             scan.unread.append(path)
@@ -152,16 +169,19 @@ def _personas(scan: _Scan, path: str, text: str, layers: tuple[str, ...], vendor
             scan.hashed.setdefault((path, match.attribute), _elsewhere(path, match, form, value, vendor))
 
 
-def _named_hashes(scan: _Scan, path: str, text: str, vendor: Vendor) -> None:
-    """Digests under a name that says what they are of: `hashed_email`, `?phone_sha256=`."""
-    found = [(path, text)] if len(text) <= MAX_DIGEST else []
+def _named_digests(path: str, text: str, vendor: Vendor) -> Iterator[tuple[str, str, str]]:
+    """Digests under a name that says what they are of (`hashed_email`, `?phone_sha256=`): where, which, and of what."""
+    found = [(path, text)] if MIN_DIGEST <= len(text) <= MAX_DIGEST else []
     found += [(f"{path}?{m[1]}", m[2]) for m in QUERY_HASH.finditer(text)] if "=" in text else []
     for where, value in found:
         named = NAMED_HASH.search(where.lower())
         digest = digest_of(value) if named else None
-        if named is None or digest is None or vendor.placeholders.is_digest(digest):
-            continue
-        name = "phone_number" if named[1] in PHONE_NAMES else "email"
+        if named is not None and digest is not None and not vendor.placeholders.is_digest(digest):
+            yield where, value, "phone_number" if named[1] in PHONE_NAMES else "email"
+
+
+def _named_hashes(scan: _Scan, path: str, text: str, vendor: Vendor) -> None:
+    for where, value, name in _named_digests(path, text, vendor):
         if not any(where == k[0] or path == k[0] for k in scan.hashed):
             form = form_of(value, vendor.placeholders, hashed=True)
             made = Identifier(field=where[:200], name=name, form=form, collected="elsewhere", value=value)
@@ -200,7 +220,8 @@ def _plain_path(where: str) -> str:
 
 def _without_query_message(exchange: Exchange) -> str:
     """The URL without the message that the image transport carries: that one is searched as a body."""
-    return re.sub(r"(analytics_message=)[^&#]*", r"\1", exchange.url)
+    url = exchange.url
+    return re.sub(r"(analytics_message=)[^&#]*", r"\1", url) if "analytics_message=" in url else url
 
 
 def _without_page_content(message: dict[str, Any]) -> dict[str, Any]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import Content
 from pixelwitness.pixels.tiktok.meanings import through_json
-from pixelwitness.pixels.tiktok.paths import at_path
+from pixelwitness.pixels.tiktok.paths import at_path, leading
 from pixelwitness.pixels.vendor import Vendor
 from pixelwitness.rulebook.pixels import ContentField
 
 MAX_CONTAINERS = 50
 MAX_LEAVES = 300
 SAMPLE = 160
+MAX_REMEMBERED = 1024
+"""Characters of a leaf and its path of which it is remembered what they are."""
 EMPTY: tuple[Any, ...] = (None, "", "{}", "[]", {}, [])
 
 
 def collected(message: dict[str, Any] | None, vendor: Vendor) -> tuple[str, ...]:
     """The containers that hold something, as dotted paths."""
     paths: list[str] = []
-    for rule in _outermost(vendor.collected):
+    for number in leading(message, vendor.outermost_paths):
+        rule = vendor.outermost[number]
         value = at_path(message, rule.path)
         if rule.objects_only:
             paths += [rule.path] if isinstance(value, dict | list) and value else []
@@ -32,19 +35,11 @@ def collected(message: dict[str, Any] | None, vendor: Vendor) -> tuple[str, ...]
     return tuple(p[:200] for p in paths[:MAX_CONTAINERS])
 
 
-def _outermost(rules: tuple[ContentField, ...]) -> Iterator[ContentField]:
-    """Rules that stand in no other rule's field: the others only say more of a part."""
-    names = {r.path for r in rules}
-    for rule in rules:
-        parents = [rule.path.rsplit(".", n)[0] for n in range(1, rule.path.count(".") + 1)]
-        if not names.intersection(parents):
-            yield rule
-
-
 def content(message: dict[str, Any] | None, vendor: Vendor) -> tuple[Content, ...]:
     """Every leaf of it, through JSON inside JSON."""
     made: list[Content] = []
-    for rule in _outermost(vendor.collected):
+    for number in leading(message, vendor.outermost_paths):
+        rule = vendor.outermost[number]
         value = at_path(message, rule.path)
         if rule.objects_only and not isinstance(value, dict | list):
             continue
@@ -54,9 +49,20 @@ def content(message: dict[str, Any] | None, vendor: Vendor) -> tuple[Content, ..
             if len(made) == MAX_LEAVES:
                 return tuple(made)
             text = leaf if isinstance(leaf, str) else str(leaf)
-            sample = mask_text(" ".join(text[: SAMPLE * 2].split()))[:SAMPLE]
-            made.append(Content(field=path[:300], what=_what(path, vendor.collected), size=len(text), sample=sample))
+            one = _one_again if len(text) + len(path) <= MAX_REMEMBERED else _one
+            made.append(one(path, text, vendor))
     return tuple(made)
+
+
+@lru_cache(2048)
+def _one_again(path: str, text: str, vendor: Vendor) -> Content:
+    """Pages of a site share much of their metadata, their forms and buttons."""
+    return _one(path, text, vendor)
+
+
+def _one(path: str, text: str, vendor: Vendor) -> Content:
+    sample = mask_text(" ".join(text[: SAMPLE * 2].split()))[:SAMPLE]
+    return Content(field=path[:300], what=_what(path, vendor.collected), size=len(text), sample=sample)
 
 
 def _what(path: str, rules: tuple[ContentField, ...]) -> str:

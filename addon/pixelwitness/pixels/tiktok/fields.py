@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +15,7 @@ from pixelwitness.identity.people import Match, People, digest_of, without_label
 from pixelwitness.identity.stamps import created_at
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import NOTHING, Identifier
-from pixelwitness.pixels.tiktok.paths import all_at, at_path, leaves
+from pixelwitness.pixels.tiktok.paths import all_at, at_path, leading, leaves
 from pixelwitness.pixels.vendor import Placeholders, Vendor
 
 SHAPES = (
@@ -32,6 +33,10 @@ OPEN = ("manual", "automatic", "event_builder")
 """Collected so, a value that is no hash is a word in clear; else it is an opaque id."""
 SCRAMBLED = "SHA-256"
 MAX_UNKNOWN = 50
+MAX_REMEMBERED = 1024
+"""Characters of a value of which it is remembered what it is."""
+MAX_HEADER = 16_384
+"""Characters of a Cookie header of which it is remembered who is identified in it."""
 ATTRIBUTES = {"phone_number": "phone"}
 """What a persona calls the value of a field, where it is not the field's own name."""
 
@@ -70,26 +75,41 @@ def _is_clear(text: str, name: str, *, hashed: bool) -> bool:
 
 def identifiers(message: Any, vendor: Vendor, people: People) -> Iterator[Identifier]:
     """Every identity field of a message that holds something; then those that no rule knows."""
-    for rule in vendor.identity:
+    for number in leading(message, vendor.identity_paths):
+        rule = vendor.identity[number]
         for text in _texts(all_at(message, rule.path)):
-            match = people.whose(text)
-            owned = _owned(match, rule.name)
-            form = form_of(text, vendor.placeholders, hashed=rule.hashed, name=rule.name, owned=owned)
-            clear = form == "plaintext" and rule.hashed
-            said = {} if form in NOTHING else attributed(match, vendor, form)
-            if rule.collected == "suggested":
-                said.pop("follows_rule", None)  # the vendor's client made it: no rule of the site's to follow
-            yield Identifier(
-                field=rule.path,
-                name=rule.name,
-                form=form if rule.hashed or form != "plaintext" else _open_form(rule.collected),
-                collected=rule.collected,
-                value=plaintext.hint(rule.name, text) if clear else mask_text(text[:200]),
-                diagnostics=tuple(dict.fromkeys(_diagnostics(message, rule.diagnostics))),
-                created_at=created_at(text.strip(), rule.created),
-                **said,
-            )
+            read = _read_again if len(text) <= MAX_REMEMBERED else _read
+            one = read(vendor, number, text, people)
+            said = tuple(dict.fromkeys(_diagnostics(message, rule.diagnostics))) if rule.diagnostics else ()
+            yield one.model_copy(update={"diagnostics": said}) if said else one
     yield from islice(_unknown(message, vendor, people), MAX_UNKNOWN)
+
+
+@lru_cache(2048)
+def _read_again(vendor: Vendor, number: int, text: str, people: People) -> Identifier:
+    """The same person's fields come with every hit."""
+    return _read(vendor, number, text, people)
+
+
+def _read(vendor: Vendor, number: int, text: str, people: People) -> Identifier:
+    """What the identity rule of a number says of a text, without the diagnostics that stand elsewhere."""
+    rule = vendor.identity[number]
+    match = people.whose(text)
+    owned = _owned(match, rule.name)
+    form = form_of(text, vendor.placeholders, hashed=rule.hashed, name=rule.name, owned=owned)
+    clear = form == "plaintext" and rule.hashed
+    said = {} if form in NOTHING else attributed(match, vendor, form)
+    if rule.collected == "suggested":
+        said.pop("follows_rule", None)  # the vendor's client made it: no rule of the site's to follow
+    return Identifier(
+        field=rule.path,
+        name=rule.name,
+        form=form if rule.hashed or form != "plaintext" else _open_form(rule.collected),
+        collected=rule.collected,
+        value=plaintext.hint(rule.name, text) if clear else mask_text(text[:200]),
+        created_at=created_at(text.strip(), rule.created),
+        **said,
+    )
 
 
 def _owned(match: Match | None, name: str) -> bool:
@@ -106,12 +126,11 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
 
 def _unknown(message: Any, vendor: Vendor, people: People) -> Iterator[Identifier]:
     """Fields of the objects that describe the person which no rule names: a relay's own, or new ones."""
-    known = {rule.path for rule in vendor.identity}
     for place in vendor.person_objects:
         for path, leaf in leaves(at_path(message, place) or {}, place):
-            plain = re.sub(r"\[\d+\]", "", path)
+            plain = re.sub(r"\[\d+\]", "", path) if "[" in path else path
             name = plain.rsplit(".", 1)[-1]
-            if plain in known or plain == place or name in vendor.not_identity:
+            if plain in vendor.known_paths or plain == place or name in vendor.not_identity:
                 continue
             for text in _texts([leaf]):
                 form = form_of(text, vendor.placeholders, hashed=False)
@@ -154,8 +173,19 @@ def _diagnostics(message: Any, paths: Sequence[str]) -> Iterator[str]:
 
 def cookie_identifiers(exchange: Exchange, vendor: Vendor, people: People) -> Iterator[Identifier]:
     """Identifier cookies on the request: the vendor's own, or the site's where the request is a first-party copy."""
-    side = "vendor" if vendor.owns(exchange.host) else "site"
-    for pair in exchange.fields.get("cookie", "").split(";")[:300]:
+    header = exchange.fields.get("cookie")
+    if header:
+        read = _in_header_again if len(header) <= MAX_HEADER else _in_header
+        yield from read(header, "vendor" if vendor.owns(exchange.host) else "site", vendor, people)
+
+
+@lru_cache(256)
+def _in_header_again(header: str, side: str, vendor: Vendor, people: People) -> tuple[Identifier, ...]:
+    return tuple(_in_header(header, side, vendor, people))
+
+
+def _in_header(header: str, side: str, vendor: Vendor, people: People) -> Iterator[Identifier]:
+    for pair in header.split(";")[:300]:
         name, _, value = pair.strip().partition("=")
         for rule in vendor.cookies:
             if rule.on == side and value and _names(rule.name, name):

@@ -31,8 +31,7 @@ def make_hit(
     what stood beside the message in the form or envelope that carried it.
     """
     said = payload.read(message)
-    context = said.context
-    page_url = _plain_url(context.page.url) or said.page_url or _text(message, "page.url")
+    page_url = _plain_url(said.page_url) or said.top_page_url or _text(message, "page.url")
     named = [
         *identifiers(message, vendor, people),
         *cookie_identifiers(exchange, vendor, people),
@@ -60,7 +59,7 @@ def make_hit(
         event=vendor.renames.get(event, event) if event else None,
         event_raw=event,
         action=said.action,
-        pixel_codes=payload.codes(said) or tuple(c for c in query.get("sdkid", []) if c)[:5],
+        pixel_codes=said.codes or tuple(c for c in query.get("sdkid", []) if c)[:5],
         message_id=said.message_id,
         event_id=said.event_id,
         method=exchange.method,
@@ -69,8 +68,8 @@ def make_hit(
         host=exchange.host,
         first_party_host=not vendor.owns(exchange.host),
         page_url=_masked(page_url),
-        page_referrer=_masked(context.page.referrer or _text(message, "page.referrer")),
-        in_frame=(context.pixel.runtime or "") in vendor.frame_runtimes,
+        page_referrer=_masked(said.page_referrer or _text(message, "page.referrer")),
+        in_frame=(said.runtime or "") in vendor.frame_runtimes,
         referer=_masked(exchange.fields.get("referer")),
         origin=exchange.fields.get("origin"),
         app_id=(app or _app_asked_for(query)) if kind == "app" else None,
@@ -78,7 +77,7 @@ def make_hit(
         gpc_added_by_proxy=gpc and "sec-gpc" in exchange.added_headers,
         limited_data_use=_flag(said.limited_data_use),
         partner=said.partner,
-        library_version=context.library.version,
+        library_version=said.library_version,
         identifiers=found,
         plaintext=clear.plaintext,
         collected=containers,
@@ -178,7 +177,7 @@ def _event_time(said: payload.Message) -> int | None:
             return from_iso(value[:40])
         except ValueError:
             return None
-    seconds = said.model_extra.get("event_time") if said.model_extra else None
+    seconds = said.event_time
     if isinstance(seconds, int | float) and 10**8 < seconds < 10**11:
         return int(seconds * 1000)
     return None

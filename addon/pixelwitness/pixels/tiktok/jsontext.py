@@ -57,19 +57,18 @@ def _text(raw: bytes) -> str | None:
 
 def _whole(text: str) -> Any:
     try:
-        value = json.loads(text, **READERS)
+        value = DECODER.decode(text)
     except (ValueError, RecursionError):
         return None  # not JSON, or not to its end: the callers know what then
     return _clean(text, value)
 
 
 def _several(text: str) -> Parsed | None:
-    decoder = json.JSONDecoder(**READERS)
     values: list[Any] = []
     at = 0
     while at < len(text) and len(values) < MAX_VALUES:
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             break
         if isinstance(value, dict | list):
@@ -126,9 +125,9 @@ def _fraction(digits: str) -> Any:
     return value if math.isfinite(value) else digits[:400]
 
 
-READERS: dict[str, Any] = {
-    "parse_int": _integer, "parse_float": _fraction, "parse_constant": str, "object_pairs_hook": _pairs,
-}  # fmt: skip
+DECODER = json.JSONDecoder(
+    parse_int=_integer, parse_float=_fraction, parse_constant=str, object_pairs_hook=_pairs
+)  # fmt: skip
 
 
 def _clean(text: str, value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pixelwitness.mask import mask_text
@@ -16,6 +17,8 @@ from pixelwitness.pixels.vendor import Vendor
 
 MAX_BODY = 2_000_000
 MAX_PLACES = 60
+MAX_REMEMBERED = 128 * 1024
+"""Bytes of a script of which it is remembered what it discloses."""
 WRITTEN = re.compile(
     r"""("(?:[^"\\]|\\.)*+")|'([^'"\\\n]*+)'|([:,\[]\s*)!([01])|([{,]\s*)([A-Za-z_$][\w$]*+)(?=\s*:)""", re.S
 )
@@ -26,7 +29,17 @@ def country(body: bytes | None, vendor: Vendor) -> str | None:
     """The country that the vendor derived from the visitor's address."""
     if not body or vendor.loader is None:
         return None
-    return _country(body[:MAX_BODY].decode("utf-8", "replace"), vendor.loader.country)
+    return (_country_again if len(body) <= MAX_REMEMBERED else _country_in)(body, vendor.loader.country)
+
+
+@lru_cache(16)
+def _country_again(body: bytes, key: str) -> str | None:
+    """Each page of a site loads the same script."""
+    return _country_in(body, key)
+
+
+def _country_in(body: bytes, key: str) -> str | None:
+    return _country(body[:MAX_BODY].decode("utf-8", "replace"), key)
 
 
 def _country(script: str, key: str) -> str | None:
@@ -36,14 +49,22 @@ def _country(script: str, key: str) -> str | None:
     return None
 
 
-def settings(body: bytes, vendor: Vendor, asked: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """The settings of each pixel that a script names, as fields of PixelSettings from `code` on.
+def settings(body: bytes, vendor: Vendor, asked: Sequence[str] = ()) -> tuple[dict[str, Any], ...]:
+    """The settings of each pixel that a script names, as fields of PixelSettings from `code` on; not to be changed.
 
     `asked` are the codes of the request: the first is taken where the script sets a pixel up and does not name it.
     """
+    return (_settings_again if len(body) <= MAX_REMEMBERED else _settings)(body, vendor, tuple(asked))
+
+
+@lru_cache(16)
+def _settings_again(body: bytes, vendor: Vendor, asked: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    return _settings(body, vendor, asked)
+
+
+def _settings(body: bytes, vendor: Vendor, asked: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
     script = body[:MAX_BODY].decode("utf-8", "replace")
-    found = list(_by_keys(script, vendor, asked))
-    yield from found or _by_calls(script, vendor, asked)
+    return tuple(_by_keys(script, vendor, asked)) or tuple(_by_calls(script, vendor, asked))
 
 
 def _by_keys(script: str, vendor: Vendor, asked: Sequence[str]) -> Iterator[dict[str, Any]]:
