@@ -121,7 +121,11 @@ def _class_of(host: str, book: Rulebook) -> Category | None:
 
 def may_carry(exchange: Exchange) -> bool:
     """Whether there is anything in which a message could stand, or could have stood."""
-    return exchange.method == "POST" if exchange.body is None else bool(exchange.body) or _message_in(exchange)
+    if exchange.body is None:
+        return exchange.method == "POST"
+    if exchange.body:
+        return True
+    return exchange.method == "GET" and (len(exchange.parts.query) >= MIN_QUERY or _message_in(exchange))
 
 
 def _has_markers(exchange: Exchange, endpoint: Endpoint) -> bool:
