@@ -151,6 +151,27 @@ def test_a_process_that_hangs_holds_up_no_end(
         assert db.execute("select count(*) from hits").fetchone()[0] == (4 if asked else 2)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="stops a process by a signal")
+def test_a_process_that_hangs_holds_up_no_recording(
+    at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "ANSWER_SECONDS", 0.5)
+    live = recording(tmp_path, [])
+    live.start()
+    feed(live, visit("a", 0))
+    until(lambda: live._apart._ready and not live.backlog.counts.rows)
+    process = live._apart._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    feed(live, visit("b", 10_000))
+    until(lambda: live._apart.gone and not live.backlog.counts.rows)
+    feed(live, visit("c", 20_000))
+    until(lambda: not live.backlog.counts.rows)
+    live.close()
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute("select count(*) from hits").fetchone()[0] == 6
+
+
 def test_without_a_python_of_its_own_the_recorder_does_it_alone(at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     live = recording(tmp_path, [])

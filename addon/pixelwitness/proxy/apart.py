@@ -31,6 +31,8 @@ from pixelwitness.run import Lens, Tally, judge_recording, request_record, respo
 NICER = 5
 """By how much it gives way to the proxy where both want the processor."""
 LAST_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
+"""After which a process that does not answer counts as hung: it is ended, and the recorder goes on by itself."""
 CODE = "from pixelwitness.proxy.apart import main; main()"
 PACKAGES = Path(__file__).resolve().parents[2]
 
@@ -134,6 +136,9 @@ class Apart:
             self._starting.start()
         if not self._ready or self._process is None:
             return None
+        patience = threading.Timer(ANSWER_SECONDS, self._process.kill)
+        patience.daemon = True
+        patience.start()
         try:
             # In one piece before anything is sent: what cannot be pickled must not leave half a message behind.
             text = pickle.dumps(message(setup if setup is not self._known else None), pickle.HIGHEST_PROTOCOL)
@@ -147,6 +152,8 @@ class Apart:
             self.gone = True
             self._process.kill()
             return None
+        finally:
+            patience.cancel()
         return made
 
     def _start(self) -> None:
