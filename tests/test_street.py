@@ -8,7 +8,7 @@ from itertools import pairwise
 from support import ROOT
 
 STREET = ["hostname", "exchange", "observations", "property", "rulebook", "identity", "mask", "sources", "classify", "pixels",
-          "consent", "ingest", "glance", "examples", "audit", "ledger", "report", "marks", "statements", "run", "rejudge", "capture", "workers", "preloaded", "cluster", "replay", "proxy",
+          "consent", "pagetext", "ingest", "glance", "examples", "audit", "ledger", "report", "marks", "statements", "run", "rejudge", "capture", "workers", "preloaded", "cluster", "replay", "proxy",
           "cli"]  # fmt: skip
 PACKAGE = ROOT / "addon" / "pixelwitness"
 

@@ -15,6 +15,7 @@ from pixelwitness.exchange import Exchange, header_values, taken_apart
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import NEVER_SENT, BlindSpot, FirstParty, Frame, Observed, PageView, Signal
+from pixelwitness.pagetext import may_be_page, names_others
 from pixelwitness.pixels.decode import completed, disclosed, hits, page_of
 from pixelwitness.pixels.hosted import hosted, may_be_script
 from pixelwitness.property import property_of, registrable_domain
@@ -90,11 +91,14 @@ def reads_response(url: str, body: str | bytes, book: Rulebook) -> bool:
     """Whether any rule reads the body of a response from a URL; of all others the head is enough.
 
     Bodies are read of the vendor's scripts (from any host: a look at the body as it is written tells) and
-    configurations, of consent systems, and of a site's word on GPC.
+    configurations, of consent systems, of a site's word on GPC, and of pages.
     """
     parts, host = taken_apart(url)
     known = _reads(host, parts.path, book) if len(url) <= MAX_URL else _reads.__wrapped__(host, parts.path, book)
-    return known or may_be_script(body, book)
+    if known or not body:
+        return known
+    text = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    return may_be_page(text) or may_be_script(text, book)
 
 
 @lru_cache(4096)
@@ -204,7 +208,15 @@ def _page_view(exchange: Exchange) -> PageView:
         prerender="prefetch" in (fields.get("sec-purpose", "") + fields.get("purpose", "")),
         status=exchange.response.status if exchange.response else None,
         is_page=_is_page(exchange),
+        names_others=_names_others(exchange),
     )
+
+
+def _names_others(exchange: Exchange) -> bool | None:
+    response = exchange.response
+    if response is None or not response.body or response.body_state != "complete" or exchange.method == "HEAD":
+        return None
+    return names_others(response.body) if _is_page(exchange) else None
 
 
 def _is_page(exchange: Exchange) -> bool:

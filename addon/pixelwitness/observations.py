@@ -232,6 +232,8 @@ class PageView(Observation):
     status: int | None = None
     is_page: bool = True
     """False: the answer was something else than a page (a PDF, data, a download), where no pixel can run."""
+    names_others: bool | None = None
+    """Its text names scripts, styles, pictures or frames for the browser to fetch. None: its text was not seen."""
 
 
 class FirstParty(Observation):

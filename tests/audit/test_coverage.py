@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -322,37 +323,56 @@ def chosen(*pages: Exchange, state: str = "denied") -> str:
     return row(list(pages), state).result
 
 
+ALONE = b"<!doctype html><title>Shop</title><script>ask()</script><img src='data:image/gif;base64,R0lG'>"
+NAMES_MORE = b'<!doctype html><link href="/shop.css" rel="stylesheet"><script>ask()</script>'
+
+
+def document(at: int, url: str = SHOP, *, html: bytes | None = ALONE, **more: Any) -> Exchange:
+    """A page with its text."""
+    made = page(at, url, **more)
+    assert made.response is not None
+    return replace(made, response=replace(made.response, body=html, body_state="complete" if html else "not_captured"))
+
+
 CHOICE = onetrust(False, at=5_000)
-ASKED, REFUSED = page(0), page(9_000, SHOP + "a", cookie=CHOICE)
+ASKED, REFUSED = document(0), document(9_000, SHOP + "a", cookie=CHOICE)
 
 
 def test_a_choice_written_between_two_documents_shows_that_the_pages_run_scripts_and_ask_for_nothing_else() -> None:
     silent = row([ASKED, REFUSED])
     assert (silent.result, silent.note) == ("pass", "1 page view, nothing sent; no_control")
-    assert chosen(page(0, cookie=onetrust(None)), REFUSED) == "pass"
+    assert chosen(document(0, cookie=onetrust(None)), REFUSED) == "pass"
     agreed = [page(20_000, SHOP + "b", cookie=onetrust(True, at=15_000)), style(20_100), hit(21_000)]
     assert row([ASKED, REFUSED, *agreed]).note == "1 page view, nothing sent; control: sends seen 1 when granted"
 
 
 def test_the_same_documents_without_a_choice_between_them_show_nothing() -> None:
     assert chosen(REFUSED) == "unverified"
-    assert chosen(page(0, cookie=CHOICE), REFUSED) == "unverified"
-    assert chosen(page(7_500), REFUSED) == "unverified"  # chosen before, and the first request left its cookies out
-    assert chosen(ASKED, page(9_000, SHOP + "a", cookie=onetrust(None)), state="unanswered") == "unverified"
-    assert chosen(page(0, "http://www.shop.example/"), REFUSED) == "unverified"
-    assert chosen(page(0, "https://blog.shop.example/"), REFUSED) == "unverified"
-    assert chosen(page(0, client="d"), REFUSED) == "unverified"
+    assert chosen(document(0, cookie=CHOICE), REFUSED) == "unverified"
+    assert chosen(document(7_500), REFUSED) == "unverified"  # chosen before, and the first request left its cookies out
+    assert chosen(ASKED, document(9_000, SHOP + "a", cookie=onetrust(None)), state="unanswered") == "unverified"
+    assert chosen(document(0, "http://www.shop.example/"), REFUSED) == "unverified"
+    assert chosen(document(0, "https://blog.shop.example/"), REFUSED) == "unverified"
+    assert chosen(document(0, client="d"), REFUSED) == "unverified"
     assert chosen(replace(ASKED, response=Response(START + 20, 301)), REFUSED) == "unverified"
 
 
 def test_a_choice_that_an_answer_wrote_shows_no_script() -> None:
     written = (("Set-Cookie", CHOICE.partition(";")[0] + "; Path=/"),)
-    assert chosen(page(0, set=written), REFUSED) == "unverified"
-    assert chosen(ASKED, REFUSED, page(0, client="d", set=written)) == "unverified"
-    assert chosen(page(0, set=(("Set-Cookie", "sid=1"),)), REFUSED) == "pass"
+    assert chosen(document(0, set=written), REFUSED) == "unverified"
+    assert chosen(ASKED, REFUSED, document(0, client="d", set=written)) == "unverified"
+    assert chosen(document(0, set=(("Set-Cookie", "sid=1"),)), REFUSED) == "pass"
 
 
 def test_pages_that_ask_for_more_and_one_that_does_not() -> None:
     """Its own requests are then missing, whatever a script wrote before it."""
     assert chosen(ASKED, style(100), REFUSED) == "unverified"
     assert chosen(ASKED, style(100), REFUSED, style(9_100)) == "pass"
+
+
+def test_a_page_that_names_more_to_fetch_than_was_recorded_shows_nothing() -> None:
+    """A recording that was filtered to documents: the choice was written by a script, and its requests are missing."""
+    for html in (NAMES_MORE, None):
+        assert chosen(ASKED, document(9_000, SHOP + "a", cookie=CHOICE, html=html)) == "unverified"
+    # Each page counts by its own text.
+    assert row([document(0, html=NAMES_MORE), REFUSED]).note == "1 page view, nothing sent; no_control"

@@ -19,12 +19,15 @@ def bare_views(session: Session, answered: Collection[CookieName]) -> frozenset[
     nothing shows that a send would have been: a recording of documents only would be as silent. What was blocked shows
     nothing, since a page of which all else is blocked sends nothing either.
 
-    None is bare where a script is shown to have run without any other request: what the visitor chose was written
-    between two documents and nothing else. `answered` are the cookies that answers set.
+    One whose own text names nothing to fetch is not bare where a script is shown to have run without any other request:
+    what the visitor chose was written between two documents and nothing else. `answered` are the cookies that answers
+    set.
     """
     documents = [v for v in session.page_views if not v.prerender]
-    alone = _alone(session, documents, surely=True)
-    return frozenset() if _chosen_by_script(session, documents, alone, answered) else _alone(session, documents)
+    bare, alone = _alone(session, documents), _alone(session, documents, surely=True)
+    if not _chosen_by_script(session, documents, alone, answered):
+        return bare
+    return bare - {v.id for v in documents if v.names_others is False}
 
 
 def _alone(session: Session, documents: Sequence[PageView], *, surely: bool = False) -> frozenset[str]:
