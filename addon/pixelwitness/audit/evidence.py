@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 from pixelwitness.audit.categories import Placement, placements, read_by_category
@@ -47,6 +47,8 @@ class System:
     """By level: hosts that were seen with cookies of this system, and never with the one that speaks on that level."""
     apart: dict[str, frozenset[str]] = field(default_factory=dict)
     """By host, those that are shown to have cookies of their own beside it."""
+    overtaken: dict[Level, tuple[Evidence, ...]] = field(default_factory=dict)
+    """By level: sightings that newer ones had overtaken on their way, which decide nothing."""
     _settled: dict[tuple[Level, str | None, frozenset[str]], list[Evidence]] = field(default_factory=dict)
 
     def settled(self, level: Level, host: str | None, without: frozenset[str] = NO_HOSTS) -> list[Evidence]:
@@ -199,6 +201,10 @@ def system_of(
         if any(s.source in ACTS and s.state is not None for s in (*answers, *marks)):
             # An act that was seen tells more than a cookie that cannot be read.
             found = [e for e in found if e.value != "unknown" or e.signal in acted]
+        late = _overtaken(found, rules.least_clock_error_ms)
+        if late:
+            system.overtaken[level] = late
+            found = [e for e in found if e not in late]
         if found:
             system.levels[level] = found
             system.unreached[level] = _unreached(_cookies_of(said), answers)
@@ -208,6 +214,35 @@ def system_of(
         if s.effective_default is not None:
             system.defaults[s.id] = s.effective_default
     return system
+
+
+def _overtaken(evidence: Sequence[Evidence], late: int) -> tuple[Evidence, ...]:
+    """Sightings of an answer that arrived at most `late` milliseconds after the first one of another answer on the same
+    host, which by its stamp is newer: requests overtake each other on their way. Where the older answer does stand
+    again, later requests show it.
+    """
+    stamped: dict[tuple[Value, str | None], list[tuple[int, int]]] = {}
+    for e in evidence:
+        if _is_stamped(e):
+            stamped.setdefault((e.value, e.host), []).append((e.seen, e.since or 0))
+    if len({value for value, _ in stamped}) < len(ANSWERS):
+        return ()
+    for sightings in stamped.values():
+        sightings.sort()
+
+    @cache
+    def first_newer(value: Value, host: str | None, by: int) -> int | None:
+        return next((seen for seen, since in stamped.get((value, host), ()) if since > by), None)
+
+    def overtaken(e: Evidence) -> bool:
+        firsts = (first_newer(value, e.host, e.by) for value in ANSWERS if value != e.value)
+        return any(first is not None and first <= e.seen <= first + late for first in firsts)
+
+    return tuple(e for e in evidence if _is_stamped(e) and overtaken(e))
+
+
+def _is_stamped(e: Evidence) -> bool:
+    return not e.written and e.since is not None and e.value in ANSWERS
 
 
 def _at_level(level: Level, answers: Sequence[Signal], placed: Collection[Placement]) -> list[Signal]:

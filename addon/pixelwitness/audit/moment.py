@@ -82,6 +82,8 @@ def _in_jar(ask: _Question, without: frozenset[str], levels: Sequence[Level] = L
             settled = settle([by_client_time(e, moment, ask.client_time, near) for e in settled])
         reading = at_moment(settled, moment, every=CHOICES, fleeting="unanswered", holds=rules.unanswered_holds_ms)
         result = _result(system, level, reading, settled, host)
+        late = tuple(e.signal for e in system.overtaken.get(level, ()) if e.seen <= moment)
+        result = replace(result, set_aside=late) if late else result
         if len(result.possible) < len(CHOICES):
             result = _heard_here(result, system, level, moment, host, rules)
             # Without the cookie of this level, a page on this host may go by what the others say.
