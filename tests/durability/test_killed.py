@@ -133,7 +133,10 @@ def test_a_replay_that_is_ended(ending: signal.Signals, code: int, tmp_path: Pat
         (many / f"{number:02}.har").write_text(text)
     db = tmp_path / "a.db"
     # Slowed down, so that it is at work for ten seconds after the first capture, however fast the machine is.
-    slow = ("import time, pixelwitness.replay as r; real = r.batches\n"
+    # What the caller of the tests ignores (nohup, a job in the background) would stay ignored, as it should.
+    slow = ("import signal, time, pixelwitness.replay as r; real = r.batches\n"
+            "for one in (signal.SIGTERM, signal.SIGHUP): signal.signal(one, signal.SIG_DFL)\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "def batches(*a):\n"
             "    for made in real(*a):\n        time.sleep(0.3)\n        yield made\n"
             f"r.batches = batches; {COMMAND}")  # fmt: skip
