@@ -5,23 +5,37 @@ from __future__ import annotations
 import re
 
 LOOKED_AT = 2 * 1024 * 1024
-"""Bytes of a page that are looked at."""
-NAMED = re.compile(
-    rb"<(?:script|img|iframe|frame|video|audio|source|embed|input)\b[^>]{0,4000}?\bsrc(?:set)?\s*=\s*[\"']?(?!\s*data:)[^\s\"'>]"
-    rb"|<link\b[^>]{0,4000}?\brel\s*=\s*[\"']?[^\"'>]{0,200}?(?:stylesheet|preload|icon|manifest)"
-    rb"|<object\b[^>]{0,4000}?\bdata\s*=|@import\b|\burl\(\s*[\"']?(?!data:|#)",
+"""Bytes of a page that are looked at; a longer one counts as one that names more."""
+MAX_TAG = 4000
+"""Bytes of a tag that are looked at; a longer one counts as one that names more."""
+TAG = re.compile(
+    rb"<(?:(link)|script|i?frame|img|image|video|audio|source|track|embed|input|object|body|use)\b([^>]*+)", re.I
+)
+"""Tags that a browser may fetch something for; each byte is looked at once, whatever is left open."""
+FETCHED = re.compile(
+    rb"\b(?:src|srcset|poster|background|data|href)\s*+=\s*+(?:\"\s*+|'\s*+|)(?!data:)[^\s\"'>#]"
+    rb"|\btype\s*+=\s*+[\"']?module\b",
     re.I,
 )
-"""What a browser fetches by itself to show a page (HTML Standard: `src`, `srcset`, `link`, `object`; CSS: `@import`,
-`url()`). What a script asks for cannot be told from the text."""
+"""What names it (HTML Standard). A module may import others, whatever else it says."""
+RELATION = re.compile(rb"\b(?:stylesheet|preload|modulepreload|icon|manifest|prefetch)\b", re.I)
+IN_STYLE = re.compile(rb"@import\b|\burl\(\s*+(?:\"\s*+|'\s*+|)(?!data:)[^\s\"')#]", re.I)
 BEGINS = re.compile(rb"\"?(?:\\[nrt]|\\ufeff|\xef\xbb\xbf|\s){0,200}(?:<!doctype\s+html|<html\b|<!--)", re.I)
 IN_BASE64 = (b"PCFkb2N0eXBl", b"PCFET0NUWVBF", b"PCFEb2N0eXBl", b"PGh0bWw", b"PEhUTUw")
 """`<!doctype`, `<!DOCTYPE`, `<!Doctype`, `<html` and `<HTML`, as a capture writes bodies that it takes for binary."""
 
 
 def names_others(body: bytes) -> bool:
-    """Whether a page names scripts, styles, pictures or frames for the browser to fetch."""
-    return len(body) > LOOKED_AT or NAMED.search(body) is not None
+    """Whether a page names scripts, styles, pictures or frames for the browser to fetch. What a script asks for cannot
+    be told from the text.
+    """
+    if len(body) > LOOKED_AT or IN_STYLE.search(body):
+        return True
+    for tag in TAG.finditer(body):
+        link, inside = tag.groups()
+        if len(inside) > MAX_TAG or (RELATION if link else FETCHED).search(inside):
+            return True
+    return False
 
 
 def may_be_page(body: bytes) -> bool:
