@@ -311,6 +311,14 @@ def big_response() -> bytes:
     return har(entry("https://cdn.cookielaw.org/consent/x/y/en.json", method="GET", answer=answer))
 
 
+def open_page(piece: str) -> bytes:
+    """A page of tags of which none ends."""
+    page = visit()
+    page["response"] = {"status": 200, "headers": [{"name": "Content-Type", "value": "text/html"}],
+                        "content": {"mimeType": "text/html", "text": "<!doctype html>" + piece * (2 * MB // len(piece) - 9)}}  # fmt: skip
+    return har(page)
+
+
 CAPTURES: dict[str, Callable[[], bytes]] = {
     **{f"bomb {e}.mitm": lambda e=e: bomb(e) for e in ("gzip", "br", "zstd", "deflate")},
     "bomb nested.mitm": lambda: bomb("gzip, br, zstd, gzip"),
@@ -341,6 +349,8 @@ CAPTURES: dict[str, Callable[[], bytes]] = {
         {"x": "&".join(f"a{i}=%7B%22b%22%3A%2261%2540b.example%22%7D" for i in range(100_000))}
     ),
     "many messages.har": many_messages,
+    "open scripts.har": lambda: open_page("<script "),
+    "open links.har": lambda: open_page("<link rel="),
     "many sessions.har": many_sessions,
 }
 
