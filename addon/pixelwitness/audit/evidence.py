@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 from pixelwitness.audit.categories import Placement, placements, read_by_category
@@ -203,7 +204,7 @@ def system_of(
             found = [e for e in found if e.value != "unknown" or e.signal in acted]
         late = _overtaken(found, rules.least_clock_error_ms)
         if late:
-            system.overtaken[level] = late
+            system.overtaken[level] = tuple(e for e in found if e in late)
             found = [e for e in found if e not in late]
         if found:
             system.levels[level] = found
@@ -216,7 +217,7 @@ def system_of(
     return system
 
 
-def _overtaken(evidence: Sequence[Evidence], late: int) -> tuple[Evidence, ...]:
+def _overtaken(evidence: Sequence[Evidence], late: int) -> frozenset[Evidence]:
     """Sightings of an answer that arrived at most `late` milliseconds after the first one of another answer on the same
     host, which by its stamp is newer: requests overtake each other on their way. Where the older answer does stand
     again, later requests show it.
@@ -224,21 +225,27 @@ def _overtaken(evidence: Sequence[Evidence], late: int) -> tuple[Evidence, ...]:
     stamped: dict[tuple[Value, str | None], list[tuple[int, int]]] = {}
     for e in evidence:
         if _is_stamped(e):
-            stamped.setdefault((e.value, e.host), []).append((e.seen, e.since or 0))
+            stamped.setdefault((e.value, e.host), []).append((e.since or 0, e.seen))
     if len({value for value, _ in stamped}) < len(ANSWERS):
-        return ()
-    for sightings in stamped.values():
-        sightings.sort()
-
-    @cache
-    def first_newer(value: Value, host: str | None, by: int) -> int | None:
-        return next((seen for seen, since in stamped.get((value, host), ()) if since > by), None)
+        return frozenset()
+    firsts = {key: _first_seen(sorted(sightings)) for key, sightings in stamped.items()}
 
     def overtaken(e: Evidence) -> bool:
-        firsts = (first_newer(value, e.host, e.by) for value in ANSWERS if value != e.value)
-        return any(first is not None and first <= e.seen <= first + late for first in firsts)
+        for value in ANSWERS - {e.value}:
+            since, first = firsts.get((value, e.host), ((), ()))
+            newer = bisect_right(since, e.by)
+            if newer < len(since) and first[newer] <= e.seen <= first[newer] + late:
+                return True
+        return False
 
-    return tuple(e for e in evidence if _is_stamped(e) and overtaken(e))
+    return frozenset(e for e in evidence if _is_stamped(e) and overtaken(e))
+
+
+def _first_seen(sightings: Sequence[tuple[int, int]]) -> tuple[Sequence[int], Sequence[int]]:
+    """From stamps in order, each with the time of its sighting: the stamps, and when one of that age or newer was first
+    seen."""
+    first = list(accumulate((seen for _, seen in reversed(sightings)), min))
+    return [since for since, _ in sightings], first[::-1]
 
 
 def _is_stamped(e: Evidence) -> bool:
