@@ -18,7 +18,7 @@ from pixelwitness import mask
 from pixelwitness.capture import Capture, Intake, batches
 from pixelwitness.exchange import Exchange
 from pixelwitness.identity.people import NOBODY
-from pixelwitness.ledger import chain, parts, said
+from pixelwitness.ledger import chain, observed, parts
 from pixelwitness.ledger.commit import keyed, salt_for, salted, tree
 from pixelwitness.ledger.parts import Record, Storing, parts_of
 from pixelwitness.observations import FirstParty, Hit, Identifier, Observation, Observed, Signal
@@ -45,7 +45,7 @@ def long_way(record: Record, how: Storing) -> Iterator[tuple[str, bytes, bytes]]
         if known is not mask.ANYBODY:  # by which payloads were masked when they were read
             known = replace(known, lasting=False, others=None)
     original = json.loads(record.observed.model_dump_json(exclude_defaults=True))
-    yield "observed", dumped(original), dumped(said._clean(original, "", known, LEAF))
+    yield "observed", dumped(original), dumped(observed._clean(original, "", known, LEAF))
     if record.counts is not None:
         yield "counts", dumped(record.counts), dumped(record.counts)
     if exchange is None:
@@ -144,8 +144,8 @@ def test_what_is_remembered_of_one_observation_is_not_in_another(
 ) -> None:
     how = Intake("run").storing(BOOK)
     for first, signals, cookie in made:
-        observed = Observed(first_party=first, signals=tuple(signals))
-        assert_same(Record("request", observed, 0, asset(0, cookie=cookie)), how)
+        seen = Observed(first_party=first, signals=tuple(signals))
+        assert_same(Record("request", seen, 0, asset(0, cookie=cookie)), how)
         again = Observed(
             first_party=first and first.model_copy(update={"id": "other", "at": 7}),
             signals=tuple(
@@ -184,12 +184,12 @@ def test_header_fields_one_by_one_are_the_header(headers: list[tuple[str, str]])
         assert_same(Record("request", Observed(), 0, exchange), Intake("run", keep_plaintext=plain).storing(BOOK))
 
 
-@pytest.mark.parametrize("kind", list(said.SHAPES))
+@pytest.mark.parametrize("kind", list(observed.SHAPES))
 def test_what_changes_is_always_there_and_never_masked(kind: type[Observation]) -> None:
     """Otherwise an id would be left out of what is dumped, or masked in one way here and in another there."""
-    for name in kind.model_fields.keys() & said.CHANGING.keys():
+    for name in kind.model_fields.keys() & observed.CHANGING.keys():
         assert kind.model_fields[name].is_required()
-        assert name in said.DIGESTS or isinstance(said.CHANGING[name], int)
+        assert name in observed.DIGESTS or isinstance(observed.CHANGING[name], int)
     assert list(kind.model_fields)[-1] == "detail" or "detail" not in kind.model_fields
 
 
@@ -207,7 +207,7 @@ def test_what_is_packed_is_a_zlib_stream(data: bytes) -> None:
 
 def test_nothing_large_is_remembered() -> None:
     how = Storing()
-    caches = (parts._headers_again, parts._row, parts._long_row, parts._limits_again, said._mould, chain._short)
+    caches = (parts._headers_again, parts._row, parts._long_row, parts._limits_again, observed._mould, chain._short)
     assert all(cache.cache_info().maxsize for cache in caches)
     for cache in caches:
         cache.cache_clear()
@@ -216,8 +216,8 @@ def test_nothing_large_is_remembered() -> None:
     signal = Signal(
         id="1", exchange_id="1", client="c", observed_at=0, source="cookie", name="n", detail={"a": "x" * 20_000}
     )
-    observed = Observed(first_party=first, signals=(signal,))
+    seen = Observed(first_party=first, signals=(signal,))
     url = "https://shop.example/" + "x" * 400
-    kinds = {p.name for p in parts_of(Record("request", observed, 0, Exchange("c", 0, "GET", url, headers)), how, LEAF)}
+    kinds = {p.name for p in parts_of(Record("request", seen, 0, Exchange("c", 0, "GET", url, headers)), how, LEAF)}
     assert kinds == {"observed", "request_line", "request_headers", "meta"}
     assert [cache.cache_info().currsize for cache in caches] == [0] * len(caches)

@@ -18,7 +18,7 @@ import pytest
 from pixelwitness import mask, replay
 from pixelwitness.consent import cookies
 from pixelwitness.identity import layers, plaintext
-from pixelwitness.ledger import chain, commit, parts, pieces, said
+from pixelwitness.ledger import chain, commit, observed, parts, pieces
 from pixelwitness.ledger.store import open_ledger
 from pixelwitness.pixels import decode
 from pixelwitness.pixels.tiktok import clear, content, fields, loader
@@ -38,12 +38,12 @@ COUNTED: dict[str, tuple[Any, str]] = {
     "values digested": (commit, "_text"),
     "values written as JSON": (pieces, "packed_json"),
     "header fields masked": (parts, "mask_headers"),
-    "observations dumped": (said, "_dumped"),
+    "observations dumped": (observed, "_dumped"),
 }
 CACHES = (
     mask._cached, mask._replaced, mask._remembered, mask._cookies_again, decode._remembered, cookies._read_header,
     cookies._read_jar, plaintext._remembered, layers._holds_nothing, commit.keyed, commit.committed, parts._limits_again,
-    said._masked_names, pieces._name,
+    observed._masked_names, pieces._name,
     mask._members_again, mask._inner_again, clear._sift, fields._read_again, fields._in_header_again,
     content._one_again, loader._settings_again, loader._country_again,
 )  # fmt: skip

@@ -13,8 +13,8 @@ from pixelwitness.exchange import Exchange, Headers, iso
 from pixelwitness.identity.people import NOBODY, People
 from pixelwitness.ledger.chain import Part, packed_json, part
 from pixelwitness.ledger.commit import LeafOf
+from pixelwitness.ledger.observed import as_stored
 from pixelwitness.ledger.pieces import Mould, Piece, filled, listed, mould, part_of, piece
-from pixelwitness.ledger.said import as_stored
 from pixelwitness.mask import (
     MAX_REMEMBERED,
     Known,

@@ -22,9 +22,9 @@ from pixelwitness.ledger import opening, reading
 from pixelwitness.ledger.chain import GENESIS, Part, Row, body_hash, row_hash
 from pixelwitness.ledger.commit import LeafOf, keyed
 from pixelwitness.ledger.errors import LedgerError, in_words
+from pixelwitness.ledger.observed import masked_client
 from pixelwitness.ledger.parts import Record, RunInfo, Storing, cells_of, fact, parts_of
 from pixelwitness.ledger.reading import Recorded
-from pixelwitness.ledger.said import masked_client
 from pixelwitness.mask import mask_text
 from pixelwitness.observations import (
     Observed,
